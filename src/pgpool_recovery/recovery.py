@@ -41,8 +41,7 @@ from pgpool_recovery.verify.following import wait_until_following
 from pgpool_recovery.verify.streaming import Expected
 
 Proceed = Callable[[Plan, Connection, Conversation, Callable[[], PrimaryFacts]], None]
-"""Continues with a target that is ready to be started; the last argument returns the primary's
-facts."""
+"""What to do with a target that is ready to be started; the last argument observes the primary."""
 
 
 def recover(
@@ -84,12 +83,13 @@ def follow_ladder(
     observe: Callable[[], PrimaryFacts],
     caller: int | None,
 ) -> Plan:
-    """Plan and carry out, after each failure without the methods that failed, until one succeeds.
+    """Make a plan and carry it out; after a failure, plan again without the methods that failed.
 
-    A failure is final after a full copy, which is the last method; if `fall_down` in the settings
-    is false; if the agent is still busy, as it then takes no requests; and if the target's disk is
-    full or read-only, as no other method can do better there. A server that was stopped for the
-    recovery is started again if the recovery fails and its data is as it was.
+    Return the plan that succeeded. A failure is final after a full copy, which is the last method;
+    if `fall_down` in the settings is false; if the agent is still busy, as it then takes no
+    requests; and if the target's disk is full or read-only, as no other method can do better there.
+    A server that was stopped for the recovery is started again if the recovery fails and its data
+    is as it was.
     """
     target = request.target
     bound = agreement_for(connection, target, settings.policy, caller)
@@ -170,7 +170,7 @@ def log_decision(plan: Plan | tuple[Rejection, ...]) -> None:
 
 
 def say_asides(reasons: tuple[Rejection, ...], emit: Emit) -> None:
-    """Report why the server could not keep running; the plan for a stopped server lacks that."""
+    """Report why the server could not keep running: a plan made once it is stopped does not."""
     for reason in reasons:
         if reason.is_aside:
             emit(Said("runner", reason.message))
@@ -194,7 +194,7 @@ def carry_out(
         answer_s=settings.agent.answer_s,
         connect_s=timeout.connect_s,
     )
-    connect = lambda: own_server(settings, timeout.undo_s)  # noqa: E731 - an undo after a cancel needs a new one
+    connect = lambda: own_server(settings, timeout.undo_s)  # noqa: E731 - for an undo
     slot = OwnSlot(connection, connect, own_conninfo(settings), emit, connect_s=deadlines.connect_s)
 
     def see(step: RepointRunning) -> None:

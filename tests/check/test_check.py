@@ -149,7 +149,7 @@ def test_stage_script_that_is_missing_on_a_standby(cluster: Cluster, name: str) 
     assert "pgpool-recovery install --data-directory" in found.advice
 
 
-def test_stage_script_that_is_old_or_somebody_elses(cluster: Cluster) -> None:
+def test_stage_script_that_is_old_or_not_ours(cluster: Cluster) -> None:
     node = cluster.node(1)
     file = node.machine.path(script(node, "recovery_2nd_stage"))
     text = file.read_text()
@@ -185,7 +185,7 @@ def test_extension_for_each_pgpool(cluster: Cluster) -> None:
     assert elsewhere.advice == "In template1: CREATE EXTENSION pgpool_recovery"
 
 
-def test_slot_that_nobody_uses(cluster: Cluster) -> None:
+def test_slot_that_is_not_in_use(cluster: Cluster) -> None:
     cluster.primary.execute("SELECT pg_create_physical_replication_slot('left_over', true)")
     cluster.node(2).execute("SELECT pg_create_physical_replication_slot('on_standby')")
     try:

@@ -63,7 +63,7 @@ def test_what_it_says_is_what_is_done_and_a_node_that_runs_is_taken_for_lost(
         True,
         True,
     )
-    assert streams(cluster.primary, 1), "the question has ended the node's stream"
+    assert streams(cluster.primary, 1), "the query has ended the node's stream"
 
 
 def test_primary_itself_and_a_host_that_is_cut_off(cluster: Cluster) -> None:
@@ -95,7 +95,7 @@ def test_script_that_is_missing(cluster: Cluster) -> None:
     assert f"pgpool-recovery install --data-directory {primary.data_directory}" in said
 
 
-def test_server_that_runs_and_follows_nobody(cluster: Cluster) -> None:
+def test_running_server_that_follows_no_primary(cluster: Cluster) -> None:
     """What would be refused is not planned either. Node 1 diverges, so this is the last test."""
     node = cluster.node(1)
     node.promote()

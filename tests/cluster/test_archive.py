@@ -145,6 +145,10 @@ def test_primary_that_cannot_archive_its_own_history_is_reported(cluster: Cluste
         assert STRAY in refusal(cluster, 0)
         move_away(cluster, "00000002")
         new.execute("SELECT pg_switch_wal()")  # It wakes an archiver that is pausing after errors.
-        until(lambda: SECOND in archived(cluster), within_s=90, what="its own history there")
+        until(
+            lambda: SECOND in archived(cluster),
+            within_s=90,
+            what="its own history file to be archived",
+        )
         assert methods(recover(cluster, 0)) == ["rewind"]
     assert not [one for one in check(cluster) if "into the archive" in one.fact]

@@ -108,7 +108,7 @@ def is_ready(primary: Server, standby: Server, name: str) -> bool:
 def test_database_that_rejects_the_login_is_reported(cluster: Cluster) -> None:
     """Slots are not synchronised if that login is rejected, even though replication works."""
     if not has_failover_slots(cluster.primary):
-        pytest.skip("before PostgreSQL 17 no slots are synchronised")
+        pytest.skip("PostgreSQL 16 and earlier do not synchronise slots")
     primary = cluster.primary
     node = cluster.standby
     node.stop()

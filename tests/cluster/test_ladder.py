@@ -88,7 +88,11 @@ def test_standby_that_was_killed_and_has_more_than_it_says(cluster: Cluster) -> 
         primary.execute("CHECKPOINT")
         return not has_wal_for(primary, node)
 
-    until(gone, within_s=60, what="the primary to have no more WAL for what the standby says")
+    until(
+        gone,
+        within_s=60,
+        what="the primary to remove the WAL after the position that the standby reports",
+    )
     node.kill()
     assert methods(recover(cluster, 1)) == ["catch-up"]
 

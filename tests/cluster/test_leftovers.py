@@ -171,7 +171,7 @@ def test_target_on_the_command_line_is_refused_by_name(cluster: Cluster) -> None
     recover(cluster, node)
 
 
-def test_promise_10_trigger_file_that_is_there_promotes_nobody(cluster: Cluster) -> None:
+def test_promise_10_existing_trigger_file_promotes_no_node(cluster: Cluster) -> None:
     node = cluster.standby
     if node.installation.major > 15:
         pytest.skip("PostgreSQL 16 and later have no promote_trigger_file")

@@ -1,7 +1,7 @@
-"""A standby that only lacks WAL is started within the first stage, by the agent that is there.
+"""A standby that only lacks WAL is started within the first stage, by the agent that is running.
 
-The remote start then asks the primary whether the stream goes on by which the node was proven, and
-looks at the node itself where it does not.
+The remote start then asks the primary whether the stream by which the node was proven is still the
+same one; if not, it examines the node itself.
 """
 
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ def cluster(workspace: Workspace, product: Product, namespaces: None) -> Iterato
 
 @pytest.fixture
 def down(cluster: Cluster) -> Cluster:
-    """Node 1 is stopped, and lacks some WAL."""
+    """Return a cluster whose node 1 is stopped and lacks some WAL."""
     if cluster.node(1).is_running:
         cluster.node(1).stop()
     cluster.pgpool.wait_for_node(1, "down")
@@ -42,7 +42,7 @@ def down(cluster: Cluster) -> Cluster:
 
 
 class Session:
-    """A session that calls the functions as Pgpool-II does, and what it was told by each."""
+    """A session that calls the functions as Pgpool-II does, and the notices of each call."""
 
     def __init__(self, cluster: Cluster, connection: psycopg.Connection) -> None:
         self._node, self._primary = cluster.node(1), cluster.node(0)
@@ -83,14 +83,14 @@ def test_promise_recovery_by_pgpool_logs_in_once(down: Cluster) -> None:
     assert_recovered(down, 1)
 
 
-def test_another_session_looks_at_the_node_itself(down: Cluster) -> None:
+def test_another_session_examines_the_node_itself(down: Cluster) -> None:
     with session(down) as one:
         assert "it accepts connections" in one.first_stage()
     with session(down) as other:
         assert LOOKED_AGAIN in other.remote_start()
 
 
-def test_what_was_proven_is_believed_once(down: Cluster) -> None:
+def test_what_was_proven_is_trusted_once(down: Cluster) -> None:
     with session(down) as one:
         one.first_stage()
         assert STILL in one.remote_start()
@@ -111,7 +111,7 @@ def test_another_stream_proves_nothing(down: Cluster, what: str) -> None:
     assert (LOOKED_AGAIN if what == "restarted" else "it accepts connections") in said
 
 
-def test_remote_start_that_never_came_left_it_started(down: Cluster) -> None:
+def test_node_is_started_though_no_remote_start_came(down: Cluster) -> None:
     with session(down) as one:
         one.first_stage()
     down.node(1).stop()
@@ -123,8 +123,8 @@ def test_remote_start_that_never_came_left_it_started(down: Cluster) -> None:
 
 
 @pytest.mark.parametrize("end", ["cancel", "lost agent"])
-def test_start_that_is_ended_within_the_first_stage_is_told(down: Cluster, end: str) -> None:
-    """The server comes up while nobody hears of it; the next recovery completes."""
+def test_start_that_ends_within_the_first_stage_is_reported(down: Cluster, end: str) -> None:
+    """The server comes up after the call has ended; the next recovery completes."""
     node, primary = down.node(1), down.node(0)
     conf = node.layout.configuration_directory / "conf.d" / "99-slow.conf"
     node.machine.write_file(conf, f"restore_command = '{SLOW}'\n")
@@ -150,5 +150,5 @@ def test_node_that_was_promoted_meanwhile_is_refused(down: Cluster) -> None:
     with session(down) as one:
         one.first_stage()
         down.node(1).execute("SELECT pg_promote()")
-        with pytest.raises(psycopg.Error, match="accepts writes beside the primary"):
+        with pytest.raises(psycopg.Error, match="accepts writes alongside the primary"):
             one.remote_start()

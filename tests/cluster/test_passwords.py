@@ -119,7 +119,7 @@ def test_promise_13_plan_sends_no_password_to_a_port_or_a_socket_that_the_caller
         plan(cluster, f"{primary.address},{cluster.client.address}")
 
 
-def test_promise_13_directory_that_somebody_else_has_filled_names_no_host(
+def test_promise_13_directory_of_another_user_names_no_host(
     cluster: Cluster, trap: PasswordTrap
 ) -> None:
     """A local user of the node's host can write any primary_conninfo, but not in the node's data.
@@ -234,16 +234,16 @@ def test_such_a_role_recovers_a_node(cluster: Cluster) -> None:
     assert_recovered(cluster, 1)
 
 
-def test_host_that_the_settings_name_is_believed(cluster: Cluster, trap: PasswordTrap) -> None:
+def test_host_that_the_settings_name_is_trusted(cluster: Cluster, trap: PasswordTrap) -> None:
     trap.empty()
     with settings(cluster, f'[node.0]\nhost = "{trap.machine.address}"\n'):
         made = plan(cluster, trap.machine.address)
     assert "repl" in trap.visitors
-    assert made["possible"], "the node gets in where its own primary_conninfo leads as well"
+    assert made["possible"], "the node can also log in as its own primary_conninfo says"
 
 
 @needs_postgresql(KNOWS_REQUIRE_AUTH)
-def test_clear_text_is_never_sent_where_libpq_can_be_told_so(
+def test_clear_text_is_never_sent_if_libpq_can_prevent_it(
     workspace: Workspace, product: Product, namespaces: None
 ) -> None:
     """It is not even sent to a host that a superuser names, since libpq 16 has require_auth."""

@@ -48,7 +48,7 @@ def test_standby_that_was_stopped(cluster: Cluster) -> None:
     assert "node_1" not in cluster.slots(0), "the slot it used before still keeps WAL"
 
 
-def test_promise_13_slot_of_somebody_else_stays(cluster: Cluster) -> None:
+def test_promise_13_slot_of_another_client_stays(cluster: Cluster) -> None:
     """The node's configuration names it, as that of a clone of another server would."""
     node, primary = cluster.node(1), cluster.node(0)
     primary.execute("SELECT pg_create_physical_replication_slot('barman', true)")

@@ -57,7 +57,7 @@ def remote_start(cluster: Cluster) -> str:
 
 
 def test_starts_it_as_its_host_does_and_again_is_no_error(copied: Cluster) -> None:
-    assert left_over(copied.node(1)), "nothing waits that a failed start could need"
+    assert left_over(copied.node(1)), "there is no old data that a failed start could need"
     said = remote_start(copied)
     way = "pg_ctlcluster" if copied.plan.layout == "debian" else "pg_ctl"
     assert f"start the server with {way}" in said
@@ -78,7 +78,7 @@ def test_server_does_not_bear_the_marks_of_the_recovery(copied: Cluster) -> None
     assert not {"PGHOST", "PGPORT", "PGDATABASE", "PGPOOL_RECOVERY_ID"} & names
 
 
-def test_dead_is_told_with_the_last_lines_of_the_log(copied: Cluster) -> None:
+def test_dead_server_is_reported_with_the_last_lines_of_its_log(copied: Cluster) -> None:
     conf = copied.node(1).layout.configuration_directory / "conf.d" / "99-broken.conf"
     copied.node(1).machine.write_file(conf, "shared_preload_libraries = 'no_such_library'\n")
     try:
@@ -94,7 +94,7 @@ def test_dead_is_told_with_the_last_lines_of_the_log(copied: Cluster) -> None:
     remote_start(copied)
 
 
-def test_replaying_is_told_from_dead(copied: Cluster) -> None:
+def test_replaying_server_is_distinguished_from_a_dead_one(copied: Cluster) -> None:
     """The restore_command is slow, so the server is starting up for seconds."""
     conf = copied.node(1).layout.configuration_directory / "conf.d" / "99-slow.conf"
     copied.node(1).machine.write_file(conf, "restore_command = 'sleep 4; false'\n")
@@ -195,7 +195,7 @@ def test_command_of_the_settings(copied: Cluster) -> None:
     assert node.machine.path(f"{script}.was-used").exists()
 
 
-def test_systemd_unit_is_started_when_sudo_lets(copied: Cluster) -> None:
+def test_systemd_unit_is_started_if_sudo_allows_it(copied: Cluster) -> None:
     """The test has stand-ins for systemctl and sudo, because its hosts have no systemd."""
     node = copied.node(1)
     machine = node.machine

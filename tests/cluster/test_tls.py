@@ -98,7 +98,7 @@ def shown(cluster: Cluster, since: int) -> str:
     )
 
 
-def test_promise_7_password_of_a_key_is_used_kept_and_shown_to_nobody(cluster: Cluster) -> None:
+def test_promise_7_password_of_a_key_is_used_kept_and_never_shown(cluster: Cluster) -> None:
     """The recovery is a full copy, for which pg_basebackup has to open the key."""
     primary, node = cluster.primary, cluster.node(1)
     primary.allow(f"hostssl replication repl {node.machine.network} cert")

@@ -48,5 +48,5 @@ class Call:
 
     def ends(self, within_s: float = 10) -> str:
         """Wait for the end of the call and return what psql showed."""
-        assert self.psql.wait(within_s) is not None, "the call still runs"
+        assert self.psql.wait(within_s) is not None, "the call is still running"
         return self.said

@@ -132,7 +132,7 @@ def a_directory_of_an_image(root: Path) -> None:
         take(run, SwapIn(places))
     except OSError as error:
         said = failure_of_system(error)
-    assert "part of an image" in (said.hint or ""), "it was not to be moved"
+    assert "part of an image" in (said.hint or ""), "it must not be moved"
     assert run.undo() is TargetState.RESTORED
     assert (data / "PG_VERSION").read_text() == "old"
 

@@ -316,7 +316,7 @@ def test_directory_that_cannot_be_replaced(down: Cluster) -> None:
         machine.run(["chown", "-R", "postgres", str(data)], user="root")
     assert "cannot be used: it belongs to another user" in log
     assert f"as root: chown -R postgres: {data}" in log
-    assert "neither empty" not in log, "nobody could look into it"
+    assert "neither empty" not in log, "it could not be read"
     recovers(down)
 
 
@@ -551,7 +551,7 @@ def test_started_server_dies(down: Cluster) -> None:
     assert "the server ended before it accepted connections" in log
     assert 'could not access file "no_such_library"' in log
     assert "The target is copied, but not started." in log
-    assert left_over(node) == ["data.pgpool_recovery"], "the old data does not wait any more"
+    assert left_over(node) == ["data.pgpool_recovery"], "the old data is no longer there"
     node.machine.path(broken).unlink()
     recovers(down)
 

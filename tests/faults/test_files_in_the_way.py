@@ -98,7 +98,7 @@ def test_own_file_of_root_is_named_before_anything_is_removed(cluster: Cluster) 
         assert recover(cluster, node) == ["basebackup"]
 
 
-def test_log_of_a_crash_survives_a_rewind_and_a_read_only_key_is_in_nobodys_way(
+def test_log_of_a_crash_and_a_read_only_key_survive_a_rewind(
     cluster: Cluster,
 ) -> None:
     old, new = cluster.primary, cluster.standby

@@ -98,14 +98,14 @@ def test_promise_13_flood_fills_neither_record_nor_log(cluster: Cluster) -> None
     assert all(size < 8_000_000 for size in sizes.values()), sizes
 
 
-def test_promise_13_line_is_one_line_and_nobody_elses(cluster: Cluster) -> None:
+def test_promise_13_line_of_the_agent_stays_one_line_under_its_name(cluster: Cluster) -> None:
     log = len(cluster.primary.log_text())
     with hostile(cluster, FORGED):
         cluster.recover(1)
     assert_recovered(cluster, 1)
     said = cluster.primary.log_text()[log:]
     forged = [line for line in said.split("\n") if "FORGED" in line]
-    assert forged, "nothing of it was logged"
+    assert forged, "none of its lines were logged"
     assert all("node 1: " in line for line in forged)
     assert not any("FORGED PLAN" in line for line in forged)
     assert not {"\x1b", "\x1e", "\x07", "\x9b", "\u2028", "\u202e"} & set(said)

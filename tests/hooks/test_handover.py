@@ -84,7 +84,7 @@ def wait_until_it_stops(node: Server) -> None:
     until(lambda: not node.accepts_connections, within_s=60, what=f"{node.name} to stop")
 
 
-def test_promise_10_glitch_to_a_primary_while_no_standby_lets_us_in(site: Site) -> None:
+def test_promise_10_glitch_to_a_primary_while_no_standby_accepts_our_login(site: Site) -> None:
     """~/.pgpass lacks the lines of the standbys, and the link to the primary fails for seconds."""
     cluster, machine = site.cluster, site.cluster.pgpool.machine
     passfile = machine.home / ".pgpass"

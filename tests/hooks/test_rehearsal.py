@@ -58,7 +58,7 @@ def test_line_of_the_password_file_is_missing(site: Site) -> None:
     assert installed.returncode == 0, installed.output
 
 
-def test_another_user_is_told_whose_logins_they_are(site: Site) -> None:
+def test_another_user_learns_whose_logins_they_are(site: Site) -> None:
     machine = site.cluster.pgpool.machine
     argv = [site.command, "check", "-H", machine.address, "-U", "pgpool"]
     env = {
@@ -70,14 +70,14 @@ def test_another_user_is_told_whose_logins_they_are(site: Site) -> None:
     assert f"Run as postgres: {site.command} failover --rehearse" in said
 
 
-def test_standby_that_is_not_fit_is_told(site: Site) -> None:
+def test_standby_that_is_not_fit_is_reported(site: Site) -> None:
     node = site.cluster.node(1)
     node.execute("ALTER SYSTEM SET recovery_target_lsn = 'F/0'")
     node.restart()
     until(
         lambda: "its recovery target" in site.run("failover", "--rehearse").stdout,
         within_s=30,
-        what="the target to be told",
+        what="the target to be reported",
     )
     said = site.run("failover", "--rehearse").stdout
     assert "node 0 were lost now, node 2 would be promoted" in said

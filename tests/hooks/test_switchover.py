@@ -79,7 +79,7 @@ def test_switchover(site: Site) -> None:
     assert slot_of(2) not in cluster.slots(2)
 
 
-def test_primary_that_somebody_stopped_stays_down(site: Site) -> None:
+def test_primary_that_was_stopped_by_hand_stays_down(site: Site) -> None:
     """It is not started again unasked; its slots of a primary are dropped when it comes back."""
     cluster = site.cluster
     before = len(cluster.pgpool.log_text())

@@ -68,7 +68,7 @@ def test_what_cannot_be_answered(site: Site, words: tuple[object, ...]) -> None:
     assert "ALTER EXTENSION pgpool_recovery UPDATE" in refused.stderr
 
 
-def test_recovery_goes_on_with_the_words_of_pgpool(site: Site) -> None:
+def test_recovery_goes_on_with_the_messages_of_pgpool(site: Site) -> None:
     """Without a plan that says that no data is lost, the recovery has to be confirmed."""
     site.take_down(1)
     refused = site.run("recover", 1)

@@ -27,7 +27,7 @@ def site(workspace: Workspace, product: Product, namespaces: None) -> Iterator[S
         yield site
 
 
-def test_primary_of_now(site: Site) -> None:
+def test_current_primary(site: Site) -> None:
     refused = site.run("promote", 0, "--switchover", "--yes")
     assert refused.returncode == 4, refused.output
     assert "node 0 is already the primary" in refused.stderr
@@ -71,13 +71,17 @@ def test_no_primary(site: Site) -> None:
         site.run("attach", 0),
         site.run("attach", 0, "--force"),
     ]
-    assert "failover done" not in pgpool.log_text()[before:], "it was looking all the time"
+    assert "failover done" not in pgpool.log_text()[before:], (
+        "it must have been searching all the time"
+    )
     assert [one.returncode for one in searching] == [4, 4, 6, 6]
     for one in searching:
         assert (
             "It has lost node 0 and is searching for another primary; this may last" in one.stderr
         )
-    until(lambda: "failover done" in pgpool.log_text()[before:], within_s=30, what="its end")
+    until(
+        lambda: "failover done" in pgpool.log_text()[before:], within_s=30, what="the search to end"
+    )
     pgpool.wait_until_settled()
     none = site.run("promote", 1, "--switchover", "--yes")
     assert none.returncode == 4, none.output

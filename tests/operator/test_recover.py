@@ -88,7 +88,9 @@ def test_events(site: Site) -> None:
     events = [json.loads(line) for line in done.stdout.splitlines()]
     assert {event["version"] for event in events} == {1}
     names = [event["event"] for event in events]
-    assert (*names[:2], names[-1]) == ("remark", "plan", "ended"), "by SQL, as is remarked"
+    assert (*names[:2], names[-1]) == ("remark", "plan", "ended"), (
+        "a remark says that it is called by SQL"
+    )
     assert {"asked", "recorded", "said"} <= set(names)
     assert events[-1]["recovery"]["is_streaming"]
     assert events[-1]["recovery"]["method"] == "basebackup"

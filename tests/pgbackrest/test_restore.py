@@ -82,7 +82,7 @@ def test_stale_standby_whose_wal_is_gone(site: BackedUp, target: Target) -> None
     target.start_as_standby(target.restoration(backup))
     target.assert_equal()
     assert f'restored log file "{archived}" from archive' in site.standby.log_text()
-    assert not site.target.path(LINKED).exists(), "it wrote to where a link of the primary leads"
+    assert not site.target.path(LINKED).exists(), "it wrote to the target of a link of the primary"
     assert site.standby.sql("SHOW archive_mode") == [("on",)]
     assert site.standby.sql("SHOW recovery_target") == [("",)]
     told = re.search(r"(\d+) of (\d+) files already matched the backup$", target.told[-1])
@@ -141,7 +141,7 @@ def test_cancelled_then_killed_then_done(site: BackedUp, target: Target) -> None
     until(target.programs, within_s=30, what="the restore to begin")
     killed.kill()
     assert killed.wait(5) is not None
-    assert target.programs(), "nothing was left at work, so the rest proves nothing"
+    assert target.programs(), "no program was still working, so the rest proves nothing"
     assert not target.is_startable()
     site.repository.shape(None)
     target.bring_back(restoration)

@@ -136,9 +136,7 @@ def test_plan_is_within_itself_and_within_its_method(case: Case, *, stops: bool)
 
 @settings(many, max_examples=60)
 @given(cases(reachable), st.sampled_from(tuple(Unattended)))
-def test_promise_11_what_nobody_was_asked_about_is_within_the_policy(
-    case: Case, allows: Unattended
-) -> None:
+def test_promise_11_unattended_run_is_within_the_policy(case: Case, allows: Unattended) -> None:
     kept = unattended(Policy(unattended=allows))
     for made in plans(case):
         done, refusal = effects(made, stops=False), kept.refusal(made)

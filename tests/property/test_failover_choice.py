@@ -131,7 +131,7 @@ def test_promise_10_nothing_that_lives_is_stopped_without_a_fit_successor(
 
 
 @given(calls(), scenes(), settings)
-def test_promise_10_nobody_is_promoted_beside_a_primary(
+def test_promise_10_no_node_is_promoted_beside_a_primary(
     call: Call, scene: Scene, settings: FailoverSettings
 ) -> None:
     decision = decide(call, scene, settings)

@@ -424,7 +424,7 @@ quick = settings(
 
 @quick
 @given(worlds())
-def test_promise_12_no_plan_ends_with_what_the_primary_has_not(world: World) -> None:
+def test_promise_12_no_plan_ends_with_what_the_primary_lacks(world: World) -> None:
     look(world)
 
 
@@ -433,7 +433,7 @@ def test_promise_12_no_plan_ends_with_what_the_primary_has_not(world: World) -> 
 def test_promise_12_for_as_long_as_the_environment_says() -> None:
     ends = time.monotonic() + SECONDS
     while time.monotonic() < ends:
-        test_promise_12_no_plan_ends_with_what_the_primary_has_not()
+        test_promise_12_no_plan_ends_with_what_the_primary_lacks()
 
 
 def test_every_method_that_keeps_data_comes_up() -> None:

@@ -139,7 +139,7 @@ def is_same(one: Any, other: Any) -> bool:
 
 
 @given(st.text() | json_values.map(json.dumps))
-def test_what_cannot_be_read_is_told_in_words_that_can_be_shown(text: str) -> None:
+def test_what_cannot_be_read_is_reported_in_text_that_can_be_shown(text: str) -> None:
     line = b'{"is": "Weigh", ' + json.dumps(text).encode() + b': "x"}'
     with pytest.raises(UnreadableError) as caught:
         decode_request(line)

@@ -162,7 +162,7 @@ class RunRecord:
             self._write(query, number=self._number, **row, **changed)
 
     def leave(self, state: TargetState) -> None:
-        """Take note of the state in which this stage leaves the target, when it ends well."""
+        """Set the state of the target to be recorded if this stage succeeds."""
         self._leaves = state
 
     def end(self, error: RecoveryError | None, *, done: str) -> None:
@@ -210,7 +210,7 @@ class RecordedTarget:
     target: Target
     emit: Emit
     leaves: Callable[[TargetState], None]
-    """Takes note of the state in which a stage leaves the target to the next one."""
+    """Sets the state of the target to be recorded if the stage succeeds."""
 
 
 @contextmanager

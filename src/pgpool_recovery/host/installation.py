@@ -39,7 +39,7 @@ def _has_all(directory: Path) -> bool:
 
 
 _majors: dict[tuple[Path, int, int], int] = {}
-"""Which file said which version: a process asks each once, and one that is exchanged again."""
+"""The major version of each program; a program file that was replaced is run again."""
 
 
 def _major_of(directory: Path, stop: Stop) -> int | None:
