@@ -61,9 +61,14 @@ def start(
         observe = observing_primary(connection, looks_at_files=False)
         with agent_of(target, settings, emit, called) as agent:
             started, _ = start_prepared(target, settings, emit, connection, agent, observe)
+    report_started(started, began, emit)
+    return started
+
+
+def report_started(started: Started, began: float, emit: Emit) -> None:
+    """Report a server that was started, or was running; `began` is by the monotonic clock."""
     how = "it was running already" if started.was_running else "it accepts connections"
     emit(Finished(f"{how} on port {started.port}", time.monotonic() - began))
-    return started
 
 
 def start_at_once(
@@ -73,16 +78,14 @@ def start_at_once(
     connection: Connection,
     agent: Conversation,
     observe: Callable[[], PrimaryFacts],
-) -> ProvenStream | None:
+) -> tuple[Started, ProvenStream | None]:
     """Do all that `start` does, with the agent that has prepared the data.
 
-    Return what tells the remote start afterwards that the node still streams; None if it must
-    examine the node itself.
+    The second value tells the remote start afterwards that the node still streams; it is None if
+    that must examine the node itself.
     """
-    began = time.monotonic()
     started, stream = start_prepared(target, settings, emit, connection, agent, observe)
-    emit(Finished(f"it accepts connections on port {started.port}", time.monotonic() - began))
-    return None if stream is None else proven_stream(target, stream)
+    return started, None if stream is None else proven_stream(target, stream, started.slot_name)
 
 
 def start_prepared(

@@ -83,6 +83,27 @@ def test_promise_recovery_by_pgpool_logs_in_once(down: Cluster) -> None:
     assert_recovered(down, 1)
 
 
+WRAPPER = """#!/bin/sh
+set -e
+pgpool-recovery recovery_1st_stage "$@"
+echo "the work of this site comes now"
+"""
+
+
+def test_first_stage_that_calls_ours_does_its_work_before_the_start(down: Cluster) -> None:
+    primary = down.node(0)
+    path = primary.data_directory / "recovery_1st_stage"
+    ours = primary.machine.path(path).read_text()
+    primary.machine.write_file(path, WRAPPER, mode=0o700)
+    try:
+        with session(down) as one:
+            assert "it accepts connections" not in one.first_stage()
+            assert not down.node(1).is_running
+            assert "it accepts connections" in one.remote_start()
+    finally:
+        primary.machine.write_file(path, ours, mode=0o700)
+
+
 def test_another_session_examines_the_node_itself(down: Cluster) -> None:
     with session(down) as one:
         assert "it accepts connections" in one.first_stage()
@@ -131,6 +152,8 @@ def test_start_that_ends_within_the_first_stage_is_reported(down: Cluster, end: 
     try:
         call = Call(primary, node, end.replace(" ", "_"))
         until(lambda: node.is_running, within_s=60, what="the server to be started")
+        now = primary.sql("SELECT step, sentence FROM pgpool_recovery_run ORDER BY id DESC LIMIT 1")
+        assert now == [("", "start the server")]
         if end == "cancel":
             primary.execute(f"SELECT pg_cancel_backend({call.backend_pid})")
         else:

@@ -19,6 +19,9 @@ INSTALL_SAME_BUILD = (
 HANDED_ON = "PGPOOL_RECOVERY_HANDED_ON"
 """The environment variable that hands on what one of our scripts wrote to the script that is called
 next in the same session, and to no other: from our first stage to our remote start."""
+HANDS_ON = "PGPOOL_RECOVERY_HANDS_ON"
+"""Set for a script of ours that this function runs itself. One that a foreign script calls does not
+get it: what it did for the next script would come before the rest of that foreign script."""
 MAX_HANDED_ON = 4096  # Characters.
 
 
@@ -50,18 +53,33 @@ def run_script(
             variables = environment(server, script)
             if handed_on is not None and script.is_ours:
                 variables[HANDED_ON] = handed_on
+            variables.pop(HANDS_ON, None)
+            if script.is_ours:
+                variables[HANDS_ON] = "on"
             ended = SupervisedRun(server, session, supervisor_program).run(
                 [script.path] + arguments, variables, script.identity
             )
             if ended.status != 0:
                 raise why(script_name, ended)
-            if ended.document is not None and len(ended.document) <= MAX_HANDED_ON:
-                session[HANDED_ON] = ended.document
+            if ended.document is not None:
+                keep(session, ended.document)
         except Failure as cause:
             return failed(told(server, function_name, cause))
         return success(True)
 
     return without_traceback(plpy, call)
+
+
+def keep(session: Memory, document: str) -> None:
+    """Keep what a script hands on, unless it is too long.
+
+    In ASCII: in a database of locale C, PL/Python could not put anything else into an environment.
+    """
+    import json
+
+    text = json.dumps(json.loads(document))
+    if len(text) <= MAX_HANDED_ON:
+        session[HANDED_ON] = text
 
 
 def told(server: Server, function_name: str, cause: Failure) -> Failure:

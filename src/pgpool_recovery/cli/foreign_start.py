@@ -3,9 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from pgpool_recovery.files.text import read_bytes
-from pgpool_recovery.install.placed_file import OURS
-from pgpool_recovery.install.stage_commands import is_ours
+from pgpool_recovery.install.stage_commands import is_ours, is_unchanged
 from pgpool_recovery.plan.plan import OldData, Plan
 
 START = "pgpool_remote_start"
@@ -16,10 +14,7 @@ def is_our_start(data_directory: Path) -> bool:
 
     What a foreign script does before it calls ours may require that the server is stopped.
     """
-    try:
-        return OURS in read_bytes(data_directory / START)
-    except OSError:
-        return False
+    return is_unchanged(data_directory / START, START)
 
 
 def left_to_foreign_start(data_directory: Path, plan: Plan) -> Iterator[str]:

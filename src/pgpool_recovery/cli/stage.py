@@ -61,6 +61,8 @@ BACKEND_PID = "PGPOOL_RECOVERY_BACKEND_PID"
 CALLING_SERVER = ("PGHOST", "PGPORT", "PGDATABASE")
 HANDED_ON = "PGPOOL_RECOVERY_HANDED_ON"
 """Holds what our previous script in this session handed on (extension: run_script.py)."""
+HANDS_ON = "PGPOOL_RECOVERY_HANDS_ON"
+"""Set if the extension itself runs this stage, rather than a foreign script that it runs."""
 CALLER, SUPERUSER = "PGPOOL_RECOVERY_CALLER", "superuser"
 
 
@@ -113,8 +115,8 @@ def _first_stage(words: Sequence[str]) -> None:
 
                 for line in left_to_foreign_start(Path(words[0]), plan):
                     told.emit(Said("runner", line))
-        if proceed.proven is not None:
-            _hand_on(proceed.proven.as_document())
+            if proceed.proven is not None:
+                _hand_on(proceed.proven.as_document())
     if settings.pgpool.backend_clustering_mode.has_second_stage:
         # So that little is left for the second stage, during which clients wait.
         _start(target, settings, _continuing(target, leads_to="copied"))
@@ -149,12 +151,16 @@ class StartAtOnce:
         """Start the server of a target that is ready, unless that is left to another script."""
         if not self._is_ours_to_start(plan):
             return
-        from pgpool_recovery.remote_start import start_at_once
+        from pgpool_recovery.remote_start import report_started, start_at_once
 
-        self.proven = start_at_once(
+        began = time.monotonic()
+        # From here on, a cancel finds a target that is no longer untouched.
+        self._told.goes_on(TargetState.COPIED, "start the server")
+        started, self.proven = start_at_once(
             self._target, self._settings, self._told.emit, connection, agent, observe
         )
-        self._told.leaves(TargetState.STARTED)
+        self._told.goes_on(TargetState.STARTED, "start the server")
+        report_started(started, began, self._told.emit)
 
     def _is_ours_to_start(self, plan: "Plan") -> bool:
         from pgpool_recovery.cli.foreign_start import is_our_start
@@ -162,8 +168,9 @@ class StartAtOnce:
 
         if self._settings.pgpool.backend_clustering_mode.has_second_stage:
             return False  # There it is started after the record of this stage has ended (_start).
-        is_called = RECORD_SECRET in os.environ
-        return plan.method is Method.CATCH_UP and is_called and is_our_start(self._own_data)
+        # Only the whole script of the first stage may be followed by the start.
+        is_whole = RECORD_SECRET in os.environ and HANDS_ON in os.environ
+        return plan.method is Method.CATCH_UP and is_whole and is_our_start(self._own_data)
 
 
 def _second_stage(words: Sequence[str]) -> None:

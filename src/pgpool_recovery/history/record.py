@@ -63,8 +63,8 @@ class RunRecord:
         self.node_id: NodeId | None = None
         """The node id that an earlier stage was given."""
         self.left: TargetState | None = None
-        """The state in which an earlier stage left the target, if that is recorded."""
-        self._leaves: TargetState | None = None
+        """The state in which an earlier stage, or this one so far, left the target, if known."""
+        self._reached: TargetState | None = None
 
     def open(
         self, stage: Stage, settings: Settings, server: Mapping[str, str] | None = None
@@ -161,14 +161,28 @@ class RunRecord:
             query = "history_change" if changed else "history_event"
             self._write(query, number=self._number, **row, **changed)
 
-    def leave(self, state: TargetState) -> None:
-        """Set the state of the target to be recorded if this stage succeeds."""
-        self._leaves = state
+    def go_on(self, state: TargetState, sentence: str) -> None:
+        """Record that the steps of the plan are done, and what this stage goes on to do.
+
+        `state` is what the target has reached: it is recorded when the stage ends, and reported by
+        a failure that does not know better.
+        """
+        self.left = self._reached = state
+        self._state = replace(
+            self._state,
+            step=None,
+            steps=None,
+            sentence=sentence,
+            done_bytes=None,
+            total_bytes=None,
+            bytes_per_s=None,
+        )
+        self._write("history_update", **self._state.columns())
 
     def end(self, error: RecoveryError | None, *, done: str) -> None:
         """Write how the stage ended; `done` is the state of the run if it succeeded."""
         if self._connection is not None:
-            columns = end_columns(error, done=done, left=self._leaves)
+            columns = end_columns(error, done=done, left=self._reached)
             if error is not None:
                 self._number += 1
                 line = error.message if isinstance(error, Bug) else error.in_a_line
@@ -209,8 +223,8 @@ class RecordedTarget:
 
     target: Target
     emit: Emit
-    leaves: Callable[[TargetState], None]
-    """Sets the state of the target to be recorded if the stage succeeds."""
+    goes_on: Callable[[TargetState, str], None]
+    """Records the state that the target has reached, and what the stage goes on to do."""
 
 
 @contextmanager
@@ -223,7 +237,7 @@ def on_record(
     """Yield an `emit` that reports and records events, and record how the block ends.
 
     `telling` returns the `emit` that reports the events of a target of the given name. `server` is
-    as in `RunRecord.open`. A failure of a later stage gets the state that the first one left.
+    as in `RunRecord.open`. A failure after the target was changed gets the state that is known.
     """
     record = RunRecord(telling(stage.target.name))
     failure: RecoveryError | None = None
@@ -241,10 +255,11 @@ def on_record(
             emit(fitting)
             record.take(fitting)
 
-        yield RecordedTarget(target, tell_and_write, record.leave)
+        yield RecordedTarget(target, tell_and_write, record.go_on)
     except Exception as error:
         failure = as_failure(error)
-        if stage.continues and failure.target is TargetState.UNTOUCHED:
+        is_changed = stage.continues or record.left is not None
+        if is_changed and failure.target is TargetState.UNTOUCHED:
             failure = failure.with_target(record.left or TargetState.UNKNOWN)
             raise failure from error
         raise

@@ -16,6 +16,8 @@ from pgpool_recovery.install.placed_file import INSTALL, OURS, PlacedFile
 MODE = 0o700
 CALL = re.compile(rb"^(?![ \t]*#).*pgpool-recovery(?![-\w./])", re.MULTILINE)
 """A line, not a comment, with our command, not with a directory or file whose name begins so."""
+WORDS = rb"[^\n;&|<>$`]+"
+"""Words of one command: no end of a command, no redirection, nothing that a shell replaces."""
 PURPOSES = {
     "recovery_1st_stage": "bring the data directory of the recovered node up to date",
     "recovery_2nd_stage": "make the recovered node, a standby until then, independent",
@@ -72,6 +74,25 @@ def is_ours(script: Path) -> bool:
     except OSError:
         return False
     return OURS in contents or CALL.search(contents) is not None
+
+
+def is_unchanged(script: Path, name: str) -> bool:
+    """Return whether a script is the stage command `name` as we install it, and nothing else.
+
+    Of any version, with any settings file, and executable by this user.
+    """
+    try:
+        contents = read_bytes(script)
+    except OSError:
+        return False
+    text = b'#!/bin/sh\n# %s[^\n]*\n(%s=%s )?exec %s %s "[$]@"\n' % (
+        re.escape(OURS),
+        VARIABLE.encode(),
+        WORDS,
+        WORDS,
+        name.encode(),
+    )
+    return re.fullmatch(text, contents) is not None and os.access(script, os.X_OK)
 
 
 def _script(name: str, purpose: str, settings_file: Path | None) -> bytes:

@@ -33,9 +33,16 @@ class ProvenStream:
         return {"proven": vars(self)}
 
 
-def proven_stream(target: Target, stream: StreamFacts) -> ProvenStream | None:
-    """Return what is handed on about a stream; None if its WAL sender is not known."""
-    if stream.walsender is None:
+def proven_stream(
+    target: Target, stream: StreamFacts, slot_name: str | None
+) -> ProvenStream | None:
+    """Return what is handed on about the stream of a target that uses the slot `slot_name`.
+
+    None if its WAL sender is not known, or it is not known to be the target's own: a server that
+    is still behind the fork is accepted without a stream.
+    """
+    is_its_own = slot_name is not None and stream.slot_name == slot_name
+    if stream.walsender is None or not is_its_own or stream.state != STREAMING:
         return None
     return ProvenStream(target.host, target.data_directory, stream.walsender)
 

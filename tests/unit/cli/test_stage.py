@@ -18,18 +18,23 @@ from pgpool_recovery.cli.stage import (
     BACKEND_PID,
     CALLED_BY_SERVER,
     CALLER,
+    HANDS_ON,
     _may_name_hosts,
     cause_of_cancel,
 )
 from pgpool_recovery.config.settings import ClusteringMode, PgpoolSettings, Settings
 from pgpool_recovery.domain.error import Bug, Cancelled, RecoveryError
-from pgpool_recovery.domain.node import Target
+from pgpool_recovery.domain.event import pay_no_heed
+from pgpool_recovery.domain.node import NodeId, Target
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.facts.policy import Method
-from pgpool_recovery.history.record import RunRecord
-from pgpool_recovery.install.placed_file import OURS
+from pgpool_recovery.history.record import RunRecord, Stage, on_record
+from pgpool_recovery.install.stage_commands import _script
 from pgpool_recovery.run import called_agent
 from pgpool_recovery.run.proven_stream import ProvenStream
+from pgpool_recovery.talk.protocol import Started
+
+INSTALLED = _script(START, "start the server of the recovered node", None)
 
 
 @pytest.mark.parametrize(
@@ -221,15 +226,18 @@ class FirstStage:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, own_data: Path) -> None:
         self.method, self.settings, self.own_data = Method.CATCH_UP, Settings(), own_data
-        self.left: list[TargetState] = []
+        self.left: list[TargetState | str] = []
         self.failure: RecoveryError | None = None
-        self.script = OURS
+        self.script = INSTALLED
+        self.mode = 0o700
+        monkeypatch.setenv(HANDS_ON, "on")
         monkeypatch.setenv(RECORD_SECRET, "secret")
         monkeypatch.setattr(remote_start, "start_at_once", self._start)
 
     def starts(self) -> bool:
         (self.own_data / START).write_bytes(self.script)
-        told: Any = SimpleNamespace(emit=None, leaves=self.left.append)
+        (self.own_data / START).chmod(self.mode)
+        told: Any = SimpleNamespace(emit=self._emit, goes_on=lambda state, _: self._go_on(state))
         target = Target("server2", "/data")
         proceed = stage.StartAtOnce(target, self.own_data, self.settings, told)
         plan: Any = SimpleNamespace(method=self.method)
@@ -237,10 +245,17 @@ class FirstStage:
         proceed(plan, never, never, never)
         return proceed.proven is not None
 
-    def _start(self, *_: object) -> ProvenStream:
+    def _start(self, *_: object) -> tuple[Started, ProvenStream]:
         if self.failure is not None:
             raise self.failure
-        return ProvenStream("server2", "/data", "7 since 1")
+        started = Started(False, "/bin", True, "pgpool_node_1", None, 5432, None)  # noqa: FBT003
+        return started, ProvenStream("server2", "/data", "7 since 1")
+
+    def _emit(self, _event: object) -> None:
+        self.left.append("told")
+
+    def _go_on(self, state: TargetState) -> None:
+        self.left.append(state)
 
 
 @pytest.fixture
@@ -249,8 +264,9 @@ def first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FirstStage:
 
 
 def test_server_that_only_lacks_wal_is_started_within_the_first_stage(first: FirstStage) -> None:
+    """A cancel at any moment finds the state of that moment on record."""
     assert first.starts()
-    assert first.left == [TargetState.STARTED]
+    assert first.left == [TargetState.COPIED, TargetState.STARTED, "told"]
 
 
 @pytest.mark.parametrize("method", set(Method) - {Method.CATCH_UP})
@@ -262,16 +278,44 @@ def test_other_methods_leave_the_start_to_the_remote_start(
     assert first.left == []
 
 
-def test_start_is_left_to_a_script_that_calls_ours(first: FirstStage) -> None:
+@pytest.mark.parametrize(
+    "script",
+    [
+        b'#!/bin/sh\nprepare && exec pgpool-recovery pgpool_remote_start "$@"\n',
+        INSTALLED.replace(b"exec", b"prepare\nexec"),
+        INSTALLED.replace(b"exec ", b"exec prepare; "),
+        INSTALLED + b"finish\n",
+        INSTALLED.replace(b"pgpool_remote_start", b"recovery_1st_stage"),
+    ],
+)
+def test_start_is_left_to_a_script_that_does_more_than_ours(
+    first: FirstStage, script: bytes
+) -> None:
     """It may prepare something before."""
-    first.script = b'#!/bin/sh\nprepare && exec pgpool-recovery pgpool_remote_start "$@"\n'
+    first.script = script
+    assert not first.starts()
+    assert first.left == []
+
+
+def test_start_is_left_to_a_script_with_other_settings_too_if_it_is_ours(
+    first: FirstStage, tmp_path: Path
+) -> None:
+    settings = tmp_path / "some settings.toml"
+    first.script = _script(START, "start the server", settings)
+    assert first.starts()
+
+
+def test_script_that_cannot_run_is_not_replaced(first: FirstStage) -> None:
+    first.mode = 0o600
     assert not first.starts()
 
 
-def test_start_is_left_to_whoever_calls_by_hand(
-    first: FirstStage, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("variable", [RECORD_SECRET, HANDS_ON])
+def test_start_is_left_to_a_call_by_hand_or_by_a_script(
+    first: FirstStage, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
-    monkeypatch.delenv(RECORD_SECRET)
+    """A script that calls our first stage may have more to do before the server starts."""
+    monkeypatch.delenv(variable)
     assert not first.starts()
 
 
@@ -285,4 +329,27 @@ def test_start_that_fails_leaves_nothing_to_go_on_with(first: FirstStage) -> Non
     first.failure = RecoveryError("no", target=TargetState.STOPPED)
     with pytest.raises(RecoveryError):
         first.starts()
-    assert first.left == []
+    assert first.left == [TargetState.COPIED]
+
+
+@pytest.mark.parametrize(
+    "states", [[], [TargetState.COPIED], [TargetState.COPIED, TargetState.STARTED]]
+)
+def test_cancel_after_the_steps_reports_what_was_reached(
+    monkeypatch: pytest.MonkeyPatch, states: list[TargetState]
+) -> None:
+    recorded: list[RecoveryError] = []
+    monkeypatch.setattr(RunRecord, "open", lambda *_: None)
+    monkeypatch.setattr(RunRecord, "end", lambda _, error, **__: recorded.append(error))
+    called = Stage(Target("server2", "/data", NodeId(1)), leads_to="copied")
+
+    def carry_out() -> None:
+        with on_record(called, Settings(), lambda _name: pay_no_heed) as told:
+            for state in states:
+                told.goes_on(state, "start the server")
+            raise CANCELLED
+
+    with pytest.raises(Cancelled) as raised:
+        carry_out()
+    assert raised.value.target is [TargetState.UNTOUCHED, *states][-1]
+    assert [error.target for error in recorded] == [raised.value.target]

@@ -1,11 +1,12 @@
 """What a script of ours hands on goes to the next one of ours in the session, once."""
 
+import json
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from pgpool_recovery_server import run_script as module
-from pgpool_recovery_server.run_script import HANDED_ON, MAX_HANDED_ON, run_script
+from pgpool_recovery_server.run_script import HANDED_ON, HANDS_ON, MAX_HANDED_ON, run_script
 from pgpool_recovery_server.supervised_run import Ended
 
 
@@ -16,7 +17,7 @@ class Session:
         self.is_ours = True
         self._memory: dict[str, Any] = {}
         self._ended = Ended(0, [], None, None)
-        self._given: dict[str, str] = {}
+        self.given: dict[str, str] = {}
         server = SimpleNamespace(
             facts={"data_directory": "/data"},
             refuse_on_standby=lambda _name: None,
@@ -35,13 +36,13 @@ class Session:
         plpy: Any = SimpleNamespace(SPIError=ZeroDivisionError, Error=ZeroDivisionError)
         words: list[Any] = [lambda: "", False, "function", "script", []]
         run_script(plpy, self._memory, *words)
-        return self._given.get(HANDED_ON)
+        return self.given.get(HANDED_ON)
 
     def _script(self) -> Any:
         return SimpleNamespace(path="/data/script", identity=(1, 2), is_ours=self.is_ours)
 
     def _run(self, _argv: object, environment: dict[str, str], _identity: object) -> Ended:
-        self._given = environment
+        self.given = environment
         return self._ended
 
 
@@ -54,6 +55,26 @@ def test_next_script_gets_it_once(session: Session) -> None:
     assert session.call(says='{"x": 1}') is None
     assert session.call() == '{"x": 1}'
     assert session.call() is None
+
+
+def test_what_is_handed_on_fits_into_any_environment(session: Session) -> None:
+    """In a database of locale C, PL/Python encodes an environment as ASCII."""
+    session.call(says='{"x": "caf\u00e9"}')
+    handed_on = session.call()
+    assert handed_on is not None
+    assert handed_on.isascii()
+    assert json.loads(handed_on) == {"x": "caf\u00e9"}
+
+
+def test_only_a_script_of_ours_is_told_that_it_hands_on(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(HANDS_ON, "on")
+    session.call()
+    assert session.given[HANDS_ON] == "on"
+    session.is_ours = False
+    session.call()
+    assert HANDS_ON not in session.given
 
 
 def test_script_of_somebody_else_gets_nothing_and_it_is_gone(session: Session) -> None:
@@ -76,5 +97,5 @@ def test_failure_in_between_takes_it_away(session: Session) -> None:
 
 
 def test_no_more_is_kept_than_a_process_can_be_given(session: Session) -> None:
-    session.call(says="x" * (MAX_HANDED_ON + 1))
+    session.call(says='{"x": "%s"}' % ("x" * MAX_HANDED_ON))
     assert session.call() is None

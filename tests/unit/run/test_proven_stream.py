@@ -10,13 +10,14 @@ import pytest
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import QueryRefused, RecoveryError, Unreachable
 from pgpool_recovery.domain.node import NodeId, Target
+from pgpool_recovery.domain.record import replace
 from pgpool_recovery.domain.standby import StreamFacts
 from pgpool_recovery.run import proven_stream as module
 from pgpool_recovery.run.proven_stream import proven_stream, read_proven, still_streams
 
 TARGET = Target("server2", "/data", NodeId(1))
 STREAM = StreamFacts("streaming", "pgpool_node_1", "node1", None, None, walsender="7 since 100.5")
-PROVEN = proven_stream(TARGET, STREAM)
+PROVEN = proven_stream(TARGET, STREAM, "pgpool_node_1")
 HANDED_ON = json.dumps(PROVEN.as_document()) if PROVEN else ""
 
 
@@ -36,8 +37,18 @@ def test_proof_by_another_build_is_ignored(text: str) -> None:
     assert read_proven(text, TARGET) is None
 
 
-def test_stream_without_a_known_walsender_is_no_proof() -> None:
-    assert proven_stream(TARGET, StreamFacts("streaming", "slot", "node1", None, None)) is None
+@pytest.mark.parametrize(
+    "stream",
+    [
+        replace(STREAM, walsender=None),
+        replace(STREAM, slot_name=None),
+        replace(STREAM, slot_name="pgpool_node_2"),
+        replace(STREAM, state="startup"),
+    ],
+)
+def test_stream_that_is_not_known_to_be_the_nodes_own_is_no_proof(stream: StreamFacts) -> None:
+    assert proven_stream(TARGET, stream, "pgpool_node_1") is None
+    assert proven_stream(TARGET, stream, None) is None
 
 
 class Primary:
