@@ -1,8 +1,8 @@
 """Recover a node: observe both servers, make a plan, carry it out, and verify the result.
 
-This is the first stage. It ends with a target whose data is in place; unless its server
-is already running, it is started afterwards (remote_start.py): by the next call of Pgpool-II, or,
-if only WAL was missing, within this one.
+This is the first stage. It ends with a target whose data is in place. Unless its server is already
+running, it is started afterwards (remote_start.py): by the next call of Pgpool-II, or, if only WAL
+was missing, within this one.
 """
 
 import time
