@@ -139,7 +139,7 @@ def test_primary_that_cannot_archive_its_own_history_is_reported(cluster: Cluste
     new, old = cluster.fail_over(), cluster.node(0)
     failing = f"SELECT 1 FROM pg_stat_archiver WHERE last_failed_wal = '{SECOND}'"
     until(lambda: new.sql(failing), within_s=60, what="the archiver to fail")
-    told = [one for one in check(cluster) if f"{SECOND} into the archive" in one.fact]
+    told = [one for one in check(cluster) if f"cannot archive {SECOND}" in one.fact]
     assert [(one.severity, one.node_id) for one in told] == [("error", new.node_id)]
     with restoring(old, COPYING):
         assert STRAY in refusal(cluster, 0)
@@ -151,4 +151,4 @@ def test_primary_that_cannot_archive_its_own_history_is_reported(cluster: Cluste
             what="its own history file to be archived",
         )
         assert methods(recover(cluster, 0)) == ["rewind"]
-    assert not [one for one in check(cluster) if "into the archive" in one.fact]
+    assert not [one for one in check(cluster) if "cannot archive" in one.fact]

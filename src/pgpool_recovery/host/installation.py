@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 from pgpool_recovery.domain.error import RecoveryError
@@ -38,24 +39,20 @@ def _has_all(directory: Path) -> bool:
     return all(os.access(directory / name, os.X_OK) for name in PROGRAMS)
 
 
-_majors: dict[tuple[Path, int, int], int] = {}
-"""The major version of each program; a program file that was replaced is run again."""
-
-
 def _major_of(directory: Path, stop: Stop) -> int | None:
     program = directory / "postgres"
     try:
         status = program.stat()
-        file = (program, status.st_ino, status.st_mtime_ns)
-        if file in _majors:
-            return _majors[file]
-        said = run([str(program), "--version"], stop).check().output
+        said = _version_of(program, (status.st_ino, status.st_mtime_ns), stop)
     except (RecoveryError, OSError):
         return None  # A broken installation, whose programs do not run, is as good as none.
-    major = parse_major(said)
-    if major is not None:
-        _majors[file] = major
-    return major
+    return parse_major(said)
+
+
+@cache
+def _version_of(program: Path, _file: tuple[int, int], stop: Stop) -> str:
+    """Return what a program prints as its version; one that was replaced is run again."""
+    return run([str(program), "--version"], stop).check().output
 
 
 def parse_major(said: str) -> int | None:

@@ -7,6 +7,9 @@ import pytest
 from pgpool_recovery.host.installation import PROGRAMS, find_bin_directory
 from pgpool_recovery.host.stop import Stop
 
+STOP = Stop()
+"""That of a process."""
+
 
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
@@ -28,21 +31,21 @@ def calls(directory: Path) -> int:
 
 
 def test_version_is_asked_once(directory: Path) -> None:
-    found = [find_bin_directory(15, [str(directory)], Stop()) for _ in range(3)]
+    found = [find_bin_directory(15, [str(directory)], STOP) for _ in range(3)]
     assert found == [str(directory)] * 3
     assert calls(directory) == 1
 
 
 def test_program_that_was_exchanged_is_asked_again(directory: Path) -> None:
-    assert find_bin_directory(15, [str(directory)], Stop()) == str(directory)
+    assert find_bin_directory(15, [str(directory)], STOP) == str(directory)
     put(directory, "postgres", 16)
-    assert find_bin_directory(15, [str(directory)], Stop()) != str(directory)
+    assert find_bin_directory(15, [str(directory)], STOP) != str(directory)
     assert calls(directory) == 2
 
 
 def test_program_that_does_not_run_is_asked_again(directory: Path) -> None:
     """It may do so later: nothing is known of its version."""
     (directory / "postgres").write_text("#!/bin/sh\nexit 1\n")
-    assert find_bin_directory(15, [str(directory)], Stop()) != str(directory)
+    assert find_bin_directory(15, [str(directory)], STOP) != str(directory)
     (directory / "postgres").write_text("#!/bin/sh\necho 'postgres (PostgreSQL) 15.1'\n")
-    assert find_bin_directory(15, [str(directory)], Stop()) == str(directory)
+    assert find_bin_directory(15, [str(directory)], STOP) == str(directory)
