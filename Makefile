@@ -19,7 +19,7 @@ export PYTHONDONTWRITEBYTECODE = 1
 help:
 	@echo "make demo    lose a node of a real cluster under load and recover it, on loopback"
 	@echo "make wheel   dist/: our wheel and those that it needs, pinned by hash, to install on hosts"
-	@echo "make test    lint and run all tests (about 40 minutes)"
+	@echo "make test    lint and run all tests (about 50 minutes)"
 	@echo "make test-all  the same with the whole matrix of majors"
 	@echo "make quick   lint and run the tests that need no server (1 minute)"
 	@echo "make lowest  run the unit tests with the lowest versions that pyproject.toml allows"
