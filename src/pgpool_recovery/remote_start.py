@@ -30,7 +30,6 @@ from pgpool_recovery.run.known_state import in_state, knowing
 from pgpool_recovery.run.left_slot import drop_left_slot
 from pgpool_recovery.run.own_server import own_server
 from pgpool_recovery.run.own_slot import replace_ended
-from pgpool_recovery.run.proven_stream import ProvenStream, proven_stream
 from pgpool_recovery.run.sessions import agent_of, leaving, naming
 from pgpool_recovery.run.target_server import TargetServer
 from pgpool_recovery.talk.conversation import Conversation
@@ -69,23 +68,6 @@ def report_started(started: Started, began: float, emit: Emit) -> None:
     """Report a server that was started, or was running; `began` is by the monotonic clock."""
     how = "it was running already" if started.was_running else "it accepts connections"
     emit(Finished(f"{how} on port {started.port}", time.monotonic() - began))
-
-
-def start_at_once(
-    target: Target,
-    settings: Settings,
-    emit: Emit,
-    connection: Connection,
-    agent: Conversation,
-    observe: Callable[[], PrimaryFacts],
-) -> tuple[Started, ProvenStream | None]:
-    """Do all that `start` does, with the agent that has prepared the data.
-
-    The second value tells the remote start afterwards that the node still streams; it is None if
-    that must examine the node itself.
-    """
-    started, stream = start_prepared(target, settings, emit, connection, agent, observe)
-    return started, None if stream is None else proven_stream(target, stream, started.slot_name)
 
 
 def start_prepared(

@@ -151,15 +151,18 @@ class StartAtOnce:
         """Start the server of a target that is ready, unless that is left to another script."""
         if not self._is_ours_to_start(plan):
             return
-        from pgpool_recovery.remote_start import report_started, start_at_once
+        from pgpool_recovery.remote_start import report_started, start_prepared
+        from pgpool_recovery.run.proven_stream import proven_stream
 
         began = time.monotonic()
         # From here on, a cancel finds a target that is no longer untouched.
         self._told.goes_on(TargetState.COPIED, "start the server")
-        started, self.proven = start_at_once(
+        started, stream = start_prepared(
             self._target, self._settings, self._told.emit, connection, agent, observe
         )
         self._told.goes_on(TargetState.STARTED, "start the server")
+        if stream is not None:
+            self.proven = proven_stream(self._target, stream, started.slot_name)
         report_started(started, began, self._told.emit)
 
     def _is_ours_to_start(self, plan: "Plan") -> bool:

@@ -168,15 +168,7 @@ class RunRecord:
         a failure that does not know better.
         """
         self.left = self._reached = state
-        self._state = replace(
-            self._state,
-            step=None,
-            steps=None,
-            sentence=sentence,
-            done_bytes=None,
-            total_bytes=None,
-            bytes_per_s=None,
-        )
+        self._state = self._state.beginning(sentence)
         self._write("history_update", **self._state.columns())
 
     def end(self, error: RecoveryError | None, *, done: str) -> None:

@@ -34,21 +34,27 @@ class RunState:
             case PlanMade(method, sentences):
                 return RunState(method, sentences, moved_bytes=self.moved_bytes)
             case StepStarted(sentence, number, count):
-                return replace(
-                    self,
-                    step=number,
-                    steps=count,
-                    sentence=sentence,
-                    done_bytes=None,
-                    total_bytes=None,
-                    bytes_per_s=None,
-                )
+                return self.beginning(sentence, number, count)
             case Progress(done, total, rate):
                 return replace(self, done_bytes=done, total_bytes=total or None, bytes_per_s=rate)
             case Moved(moved):
                 return replace(self, moved_bytes=min(MAX_BIGINT, moved + (self.moved_bytes or 0)))
             case _:
                 return self
+
+    def beginning(
+        self, sentence: str, number: int | None = None, count: int | None = None
+    ) -> "RunState":
+        """Return the state at the beginning of a step, or of what follows all steps."""
+        return replace(
+            self,
+            step=number,
+            steps=count,
+            sentence=sentence,
+            done_bytes=None,
+            total_bytes=None,
+            bytes_per_s=None,
+        )
 
     def columns(self) -> dict[str, Any]:
         """Return the values of the columns."""

@@ -26,12 +26,12 @@ from pgpool_recovery.config.settings import ClusteringMode, PgpoolSettings, Sett
 from pgpool_recovery.domain.error import Bug, Cancelled, RecoveryError
 from pgpool_recovery.domain.event import pay_no_heed
 from pgpool_recovery.domain.node import NodeId, Target
+from pgpool_recovery.domain.standby import StreamFacts
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.facts.policy import Method
 from pgpool_recovery.history.record import RunRecord, Stage, on_record
 from pgpool_recovery.install.stage_commands import _script
 from pgpool_recovery.run import called_agent
-from pgpool_recovery.run.proven_stream import ProvenStream
 from pgpool_recovery.talk.protocol import Started
 
 INSTALLED = _script(START, "start the server of the recovered node", None)
@@ -232,7 +232,7 @@ class FirstStage:
         self.mode = 0o700
         monkeypatch.setenv(HANDS_ON, "on")
         monkeypatch.setenv(RECORD_SECRET, "secret")
-        monkeypatch.setattr(remote_start, "start_at_once", self._start)
+        monkeypatch.setattr(remote_start, "start_prepared", self._start)
 
     def starts(self) -> bool:
         (self.own_data / START).write_bytes(self.script)
@@ -245,11 +245,14 @@ class FirstStage:
         proceed(plan, never, never, never)
         return proceed.proven is not None
 
-    def _start(self, *_: object) -> tuple[Started, ProvenStream]:
+    def _start(self, *_: object) -> tuple[Started, StreamFacts]:
         if self.failure is not None:
             raise self.failure
         started = Started(False, "/bin", True, "pgpool_node_1", None, 5432, None)  # noqa: FBT003
-        return started, ProvenStream("server2", "/data", "7 since 1")
+        stream = StreamFacts(
+            "streaming", "pgpool_node_1", "node1", None, None, walsender="7 since 1"
+        )
+        return started, stream
 
     def _emit(self, _event: object) -> None:
         self.left.append("told")
