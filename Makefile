@@ -14,11 +14,11 @@ SOURCES := src tests extension demo bench ci hatch_build.py
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PYTHONDONTWRITEBYTECODE = 1
 
-.PHONY: help demo wheel test test-all quick lowest lint format lock packages systems
+.PHONY: help demo wheel test test-all quick lowest lint format lock system-packages systems
 
 help:
 	@echo "make demo    lose a node of a real cluster under load and recover it, on loopback"
-	@echo "make wheel   dist/: our wheel and those that it needs, pinned by hash, to install on hosts"
+	@echo "make wheel   dist/wheels: our wheel and those that it needs, pinned by hash, to install on hosts"
 	@echo "make test    lint and run all tests (about 50 minutes)"
 	@echo "make test-all  the same with the whole matrix of majors"
 	@echo "make quick   lint and run the tests that need no server (1 minute)"
@@ -27,18 +27,18 @@ help:
 	@echo "make format  format the code"
 	@echo "make lock    update the pinned Python packages"
 
-demo: packages $(VENV)/installed
+demo: system-packages $(VENV)/installed
 	@$(SUDO) $(PYTHON) -m demo
 
 wheel: .build/installed
-	@rm -rf dist
+	@rm -rf dist/wheels
 	@$(BUILDER) -m pip download --quiet --require-hashes --only-binary :all: \
-		-r requirements/runtime.txt -d dist
-	@$(BUILDER) -m hatchling build -t wheel -d dist
-	@{ cat requirements/runtime.txt && cd dist && sha256sum pgpool_recovery-*.whl | sed -E \
+		-r requirements/runtime.txt -d dist/wheels
+	@$(BUILDER) -m hatchling build -t wheel -d dist/wheels
+	@{ cat requirements/runtime.txt && cd dist/wheels && sha256sum pgpool_recovery-*.whl | sed -E \
 		's/^([0-9a-f]+) +pgpool_recovery-([^-]+)-.*/pgpool-recovery==\2 --hash=sha256:\1/'; \
 	} > .build/requirements.txt
-	@mv .build/requirements.txt dist/requirements.txt
+	@mv .build/requirements.txt dist/wheels/requirements.txt
 
 # With Python 3.11 or later, and nothing but the locked build backend.
 .build/installed: requirements/build.txt
@@ -52,14 +52,14 @@ test test-all: quick lowest
 	$(SUDO) $(PYTHON) -m ci.once_more tests --ignore=tests/unit --ignore=tests/property \
 		-n 2 --dist loadfile $(MATRIX)
 
-quick: packages lint
+quick: system-packages lint
 	$(PYTHON) -m pytest tests/unit tests/property src
 
 # In one process: some tests send it signals, and a pytest-xdist worker has more than one thread.
 lowest: .build/lowest/installed
 	$(LOWEST) -m pytest tests/unit
 
-.build/lowest/installed: requirements/lowest.txt pyproject.toml | packages
+.build/lowest/installed: requirements/lowest.txt pyproject.toml | system-packages
 	@echo "Installing the lowest versions of Python packages into .build/lowest"
 	@/usr/bin/python3 -m venv --clear .build/lowest
 	@$(LOWEST) -m pip install --quiet --require-hashes -r requirements/lowest.txt
@@ -82,13 +82,13 @@ format: $(VENV)/installed
 	$(VENV)/bin/ruff format $(SOURCES)
 	$(PYTHON) -m ci.rooms
 
-packages:
+system-packages:
 	@ci/install-packages
 
 systems:
 	@ci/build-systems
 
-$(VENV)/installed: requirements/development.txt pyproject.toml | packages
+$(VENV)/installed: requirements/development.txt pyproject.toml | system-packages
 	@echo "Installing Python packages into $(VENV)"
 	@test -x $(PYTHON) || /usr/bin/python3 -m venv $(VENV)
 	@$(PYTHON) -m pip install --quiet --require-hashes -r requirements/development.txt

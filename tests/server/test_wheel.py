@@ -48,7 +48,7 @@ def test_documented_commands_install_what_is_locked(
     assert len(on_each_host) == 2
     run(make, checkout)
     host = workspace.make_new("host-")
-    shutil.move(checkout / "dist", host / "dist")
+    shutil.move(checkout / "dist" / "wheels", host / "wheels")
     venv = host / "pgpool-recovery"
     for command in on_each_host:
         run(command.removeprefix("sudo ").replace(VENV, str(venv)), host, NO_INDEX)
@@ -76,8 +76,8 @@ def test_wheel_that_was_changed_on_its_way_is_not_installed(
     make, venv, install = documented(PAGES[0])
     run(make, checkout)
     host = workspace.make_new("host-")
-    shutil.move(checkout / "dist", host / "dist")
-    [ours] = (host / "dist").glob("pgpool_recovery-*.whl")
+    shutil.move(checkout / "dist" / "wheels", host / "wheels")
+    [ours] = (host / "wheels").glob("pgpool_recovery-*.whl")
     ours.write_bytes(ours.read_bytes() + b" ")
     at = str(host / "pgpool-recovery")
     run(venv.removeprefix("sudo ").replace(VENV, at), host, NO_INDEX)
