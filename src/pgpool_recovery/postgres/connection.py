@@ -7,6 +7,7 @@ import select
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -166,6 +167,12 @@ def load() -> None:
     The import takes a tenth of a second; a connection that is opened earlier waits for its end.
     """
     import_ahead(["psycopg"])
+
+
+def read_queries() -> None:
+    """Read all queries into memory; raise OSError if one cannot be read."""
+    for path in sorted(QUERIES.glob("*.sql")):
+        _query(path.stem)
 
 
 @contextmanager
@@ -376,6 +383,7 @@ def _identifier(name: str) -> str:
     return Identifier(name).as_string(None).replace("%", "%%")
 
 
+@cache
 def _query(name: str) -> str:
     return read_text(QUERIES / f"{name}.sql")
 
