@@ -8,12 +8,13 @@ from pgpool_recovery.cli.say import say
 from pgpool_recovery.cli.try_hooks import try_hooks
 from pgpool_recovery.config.load import DEFAULT_FILE, load_settings, settings_file
 from pgpool_recovery.domain.error import Refused, UsageError
+from pgpool_recovery.files.own_program import own_command
 from pgpool_recovery.hooks.call import WORDS
 from pgpool_recovery.install.extension import Installation, extension_files, find_installations
 from pgpool_recovery.install.left_behind import left_behind
 from pgpool_recovery.install.pgpool_conf import change_of, restore, write
 from pgpool_recovery.install.placed_file import INSTALL, WOULD, PlacedFile, place, take_away
-from pgpool_recovery.install.stage_commands import own_command, stage_commands
+from pgpool_recovery.install.stage_commands import stage_commands
 
 NEXT_STEP = """\
 Next, in the database where Pgpool-II calls the functions (template1 up to Pgpool-II 4.6; from 4.7
