@@ -5,14 +5,16 @@ import sys
 from pathlib import Path
 
 NAME = "pgpool-recovery"
+SEARCHED = Path("/usr/bin")
+"""Where the script at the beginning of an archive looks for an interpreter."""
 
 
 def own_command() -> list[str]:
     """Return the words that start this command again, in any directory and environment."""
     archive = own_archive()
     if archive is not None:
-        # The archive begins with a shell script that finds an interpreter.
-        return [archive] if os.access(archive, os.X_OK) else own_process()
+        is_found = os.access(archive, os.X_OK) and Path(sys.executable).parent == SEARCHED
+        return [archive] if is_found else own_process()
     script = Path(sys.executable).with_name(NAME)
     if os.access(script, os.X_OK):
         return [str(script)]
@@ -25,7 +27,9 @@ def own_process() -> list[str]:
     That is for children of this process, which save the search for an interpreter.
     """
     archive = own_archive()
-    return [sys.executable, "-I", *(["-m", "pgpool_recovery"] if archive is None else [archive])]
+    if archive is None:
+        return [sys.executable, "-I", "-m", "pgpool_recovery"]
+    return [sys.executable, "-ISB", "-X", "utf8", archive]
 
 
 def own_archive() -> str | None:
