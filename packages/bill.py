@@ -113,7 +113,7 @@ def _metadata(wheel: bytes) -> EmailMessage:
         for member, contents in members(wheel).items()
         if re.fullmatch(r"[^/]+\.dist-info/METADATA", member)
     )
-    return cast(EmailMessage, BytesParser(policy=default).parsebytes(data))
+    return cast("EmailMessage", BytesParser(policy=default).parsebytes(data))
 
 
 def _normal(name: str) -> str:

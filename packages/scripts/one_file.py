@@ -1,3 +1,4 @@
+# ruff: noqa: INP001, UP031, UP036 - a script, which every Python 3 must be able to read
 """Start the command from the zip file that contains this. Any Python 3 can read it."""
 
 import sys

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from pgpool_recovery import __version__
 from pgpool_recovery.config.load import VARIABLE
+from pgpool_recovery.config.own_command import own_command
 from pgpool_recovery.domain.error import Refused, reason_of
-from pgpool_recovery.files.own_program import own_command
 from pgpool_recovery.files.text import read_bytes
 from pgpool_recovery.files.trust import user_name
 from pgpool_recovery.install.placed_file import INSTALL, OURS, PlacedFile

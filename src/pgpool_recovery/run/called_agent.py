@@ -4,9 +4,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from pgpool_recovery.config.own_command import own_process
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.node import Target
-from pgpool_recovery.files.own_program import own_process
 from pgpool_recovery.ssh.command import ssh_command
 from pgpool_recovery.ssh.locality import is_this_host
 from pgpool_recovery.talk.agent_process import ENDS_WITHIN_S, AgentProcess

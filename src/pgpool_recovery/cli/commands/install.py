@@ -7,8 +7,8 @@ from pgpool_recovery.cli.consent import ask
 from pgpool_recovery.cli.say import say
 from pgpool_recovery.cli.try_hooks import try_hooks
 from pgpool_recovery.config.load import DEFAULT_FILE, load_settings, settings_file
+from pgpool_recovery.config.own_command import own_command
 from pgpool_recovery.domain.error import Refused, UsageError
-from pgpool_recovery.files.own_program import own_command
 from pgpool_recovery.hooks.call import WORDS
 from pgpool_recovery.install.extension import Installation, extension_files, find_installations
 from pgpool_recovery.install.left_behind import left_behind

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 import pgpool_recovery
-from pgpool_recovery.files.own_program import own_archive, own_command, own_process
+from pgpool_recovery.config.own_command import own_archive, own_command, own_process
 
 PROGRAM = """\
-from pgpool_recovery.files.own_program import own_command, own_process
+from pgpool_recovery.config.own_command import own_command, own_process
 from pgpool_recovery.postgres.connection import _query
 
 print(own_command(), own_process(), "pg_catalog." in _query("primary"))
@@ -30,28 +30,40 @@ def archive(tmp_path: Path) -> Path:
     return file
 
 
+SYSTEMS = "/usr/bin/python3"
+
+
+def again(interpreter: str, archive: Path) -> list[str]:
+    return [interpreter, "-ISB", "-X", "utf8", str(archive)]
+
+
 def test_archive_that_can_be_executed_is_the_command(archive: Path) -> None:
     archive.chmod(0o755)
-    again = [sys.executable, "-I", str(archive)]
-    assert printed(archive) == f"{[str(archive)]} {again} True\n"
+    assert printed(archive, SYSTEMS) == f"{[str(archive)]} {again(SYSTEMS, archive)} True\n"
 
 
 def test_archive_that_cannot_be_executed_is_run_by_the_interpreter(archive: Path) -> None:
     archive.chmod(0o644)
-    again = [sys.executable, "-I", str(archive)]
-    assert printed(archive) == f"{again} {again} True\n"
+    words = again(SYSTEMS, archive)
+    assert printed(archive, SYSTEMS) == f"{words} {words} True\n"
 
 
-def test_installed_package_is_run_by_its_name() -> None:
+def test_interpreter_that_the_archive_would_not_find_is_named(archive: Path) -> None:
+    archive.chmod(0o755)
+    words = again(sys.executable, archive)
+    assert printed(archive, sys.executable) == f"{words} {words} True\n"
+
+
+def test_installed_package_is_no_archive() -> None:
     assert own_archive() is None
     assert own_process() == [sys.executable, "-I", "-m", "pgpool_recovery"]
     assert own_command()[0] == str(Path(sys.executable).with_name("pgpool-recovery"))
 
 
-def printed(archive: Path) -> str:
+def printed(archive: Path, interpreter: str) -> str:
     """Return what the archive prints when it is named by a relative path."""
     return subprocess.run(
-        [sys.executable, "-I", archive.name],
+        [interpreter, "-I", archive.name],
         cwd=archive.parent,
         capture_output=True,
         text=True,
