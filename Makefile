@@ -33,7 +33,7 @@ demo: system-packages $(VENV)/installed
 	@$(SUDO) $(PYTHON) -m demo
 
 wheel: .build/installed
-	@rm -rf dist/wheels
+	@rm -rf dist/wheels && mkdir -p .build
 	@$(BUILDER) -m pip download --quiet --require-hashes --only-binary :all: \
 		-r requirements/runtime.txt -d dist/wheels
 	@$(BUILDER) -m hatchling build -t wheel -d dist/wheels

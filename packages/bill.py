@@ -9,7 +9,6 @@ from email.message import EmailMessage
 from email.parser import BytesParser
 from email.policy import default
 from pathlib import Path
-from typing import cast
 
 from cyclonedx.model import HashAlgorithm, HashType
 from cyclonedx.model.bom import Bom
@@ -61,7 +60,8 @@ def bill_of(wheels: Mapping[str, bytes]) -> str:
     for metadata in about.values():
         needed = [parts[name] for name in _needed(metadata) if name in parts]
         bill.register_dependency(parts[_normal(metadata["Name"])], needed)
-    return make_outputter(bill, OutputFormat.JSON, SchemaVersion.V1_6).output_as_string(indent=2)
+    output = make_outputter(bill, OutputFormat.JSON, SchemaVersion.V1_6)
+    return str(output.output_as_string(indent=2))
 
 
 def check(text: str) -> None:
@@ -113,7 +113,7 @@ def _metadata(wheel: bytes) -> EmailMessage:
         for member, contents in members(wheel).items()
         if re.fullmatch(r"[^/]+\.dist-info/METADATA", member)
     )
-    return cast("EmailMessage", BytesParser(policy=default).parsebytes(data))
+    return BytesParser(policy=default).parsebytes(data)
 
 
 def _normal(name: str) -> str:
