@@ -2,7 +2,7 @@
 
 from threading import Timer
 
-AFTER_S = 1.0
+AFTER_S = 3.0
 """Most commands have ended by then, and none of them pays for this."""
 
 

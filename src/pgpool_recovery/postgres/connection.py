@@ -169,8 +169,10 @@ def load() -> None:
 
 def read_queries() -> None:
     """Read all queries into memory; raise OSError if one cannot be read."""
-    for path in sorted(QUERIES.glob("*.sql")):
-        _query(path.stem)
+    from importlib.resources import files
+
+    for each in (files("pgpool_recovery.postgres") / "sql").iterdir():
+        _query(each.name.removesuffix(".sql"))
 
 
 @contextmanager

@@ -35,7 +35,7 @@ def test_everything_is_loaded_once_it_has_run_for_a_while(tmp_path: Path) -> Non
     names = [path.relative_to(PACKAGE.parent) for path in PACKAGE.rglob("*.py")]
     modules = [".".join(name.with_suffix("").parts).removesuffix(".__init__") for name in names]
     queries = [path.name for path in (PACKAGE / "postgres" / "sql").iterdir()]
-    argv = [sys.executable, "-c", WITHOUT_ITS_FILES, build, *modules, *queries]
+    argv = [sys.executable, "-c", WITHOUT_ITS_FILES, str(build), *modules, *queries]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert done.stdout == "needs no file\n", done.stderr
     assert not build.exists()
