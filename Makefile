@@ -42,7 +42,7 @@ wheel: .build/installed
 	@mv .build/requirements.txt dist/wheels/requirements.txt
 
 packages: wheel
-	@$(BUILDER) -m packages --wheels dist/wheels --into dist/packages
+	@PYTHONPATH=src $(BUILDER) -m packages --wheels dist/wheels --into dist/packages
 
 # With Python 3.11 or later, and nothing but the locked build backend.
 .build/installed: requirements/build.txt
@@ -57,7 +57,7 @@ test test-all: quick lowest
 		-n 2 --dist loadfile $(MATRIX)
 
 quick: system-packages lint
-	$(PYTHON) -m pytest tests/unit tests/property src
+	$(PYTHON) -m pytest tests/unit tests/property src packages --ignore=packages/scripts
 
 # In one process: some tests send it signals, and a pytest-xdist worker has more than one thread.
 lowest: .build/lowest/installed
