@@ -76,6 +76,7 @@ def command(wheels: Path) -> Deb:
         scripts={
             "postinst": _script("command.postinst.sh"),
             "prerm": _script("command.prerm.sh"),
+            "postrm": _script("command.postrm.sh"),
             "triggers": TRIGGERS,
         },
         enhances="pgpool2",
