@@ -126,7 +126,7 @@ def changelog(package: str, full: str, when: int) -> File:
     date = format_datetime(datetime.fromtimestamp(when, UTC))
     words = (
         f"{package} ({full}) unstable; urgency=medium\n\n"
-        "  * This version as a package. The changes are in changelog.gz of pgpool-recovery.\n\n"
+        "  * The changes are in changelog.gz of the package pgpool-recovery.\n\n"
         f" -- {MAINTAINER}  {date}\n"
     )
     return _compressed(words.encode())
@@ -160,12 +160,21 @@ def _build(deb: Deb, full: str, when: int, into: Path) -> Path:
 def _with_debian_documents(deb: Deb, full: str, when: int) -> Tree:
     """Return the files with changelogs where Debian has them, compressed."""
     directory = f"/usr/share/doc/{deb.name}"
-    tree = dict(deb.tree)
+    tree = {**deb.tree, **_overrides(deb.name)}
     tree[f"{directory}/changelog.Debian.gz"] = changelog(deb.name, full, when)
     ours = tree.pop(f"{directory}/CHANGELOG.md", None)
     if isinstance(ours, File):
         tree[f"{directory}/changelog.gz"] = _compressed(ours.contents)
     return merged(tree)
+
+
+def _overrides(package: str) -> Tree:
+    """Return what lintian is told about a package, each with its reason."""
+    words = (
+        "# It is no upload to Debian, so there is no request for a package that it could close.\n"
+        f"{package}: initial-upload-closes-no-bugs [*]\n"
+    )
+    return {f"/usr/share/lintian/overrides/{package}": text(words)}
 
 
 def _copyright(package: str, wheels: Path) -> Tree:
