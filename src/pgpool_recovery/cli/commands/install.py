@@ -7,13 +7,15 @@ from pgpool_recovery.cli.consent import ask
 from pgpool_recovery.cli.say import say
 from pgpool_recovery.cli.try_hooks import try_hooks
 from pgpool_recovery.config.load import DEFAULT_FILE, load_settings, settings_file
+from pgpool_recovery.config.own_command import own_command
 from pgpool_recovery.domain.error import Refused, UsageError
 from pgpool_recovery.hooks.call import WORDS
 from pgpool_recovery.install.extension import Installation, extension_files, find_installations
 from pgpool_recovery.install.left_behind import left_behind
+from pgpool_recovery.install.package_list import package_of
 from pgpool_recovery.install.pgpool_conf import change_of, restore, write
 from pgpool_recovery.install.placed_file import INSTALL, WOULD, PlacedFile, place, take_away
-from pgpool_recovery.install.stage_commands import own_command, stage_commands
+from pgpool_recovery.install.stage_commands import stage_commands
 
 NEXT_STEP = """\
 Next, in the database where Pgpool-II calls the functions (template1 up to Pgpool-II 4.6; from 4.7
@@ -54,7 +56,7 @@ def install(
                 f"warning: PostgreSQL {installation.major} has no PL/Python, which the extensions "
                 f"need; install the package {installation.python_packages}"
             )
-    for each in _files(installations, data_directory, file):
+    for each in _files(_without_packages(installations), data_directory, file):
         say(place(each, dry_run=dry_run))
     if installations and not dry_run:
         say(*NEXT_STEP.split("\n"))
@@ -70,9 +72,10 @@ def uninstall(
     """Remove what install put in place."""
     has_named = bool(data_directory) or pgpool_conf is not None
     installations = _installations(pg_config, has_named=has_named)
+    others = _without_packages(installations)
     done = [
         take_away(file, dry_run=dry_run)
-        for file in _files(installations, data_directory, verb="uninstall")
+        for file in _files(others, data_directory, verb="uninstall")
     ]
     if pgpool_conf is not None:
         done.append(restore(pgpool_conf, dry_run=dry_run))
@@ -81,7 +84,7 @@ def uninstall(
     for each in data_directory:
         for line in left_behind(each.absolute()):
             say(line)
-    if not any(done):
+    if not any(done) and len(others) == len(installations):
         say("nothing is installed there")
 
 
@@ -123,6 +126,19 @@ def _installations(pg_config: Sequence[Path], *, has_named: bool) -> list[Instal
             "no PostgreSQL server was found on this host", hint="Specify one with --pg-config."
         )
     return found
+
+
+def _without_packages(installations: list[Installation]) -> list[Installation]:
+    """Return the servers whose extension files belong to no package; name the package of others."""
+    others = []
+    for installation in installations:
+        package = package_of(file.path for file in extension_files(installation))
+        if package is None:
+            others.append(installation)
+        else:
+            directory = installation.share_directory / "extension"
+            say(f"the extensions' files in {directory} belong to package {package}: left alone")
+    return others
 
 
 def _files(
