@@ -8,10 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from pgpool_recovery import __version__
+from pgpool_recovery.config.own_command import own_command
 from pgpool_recovery.control.pool_user import pool_users
 from pgpool_recovery.domain.error import RecoveryError, Refused, Unreachable, reason_of
 from pgpool_recovery.files.text import text_of
-from pgpool_recovery.install.stage_commands import own_command
 from pgpool_recovery.setup.access import Shell
 from pgpool_recovery.setup.extension import databases
 from pgpool_recovery.setup.facts import Backend, HostState, PackageFiles, PoolFacts, Surroundings

@@ -63,7 +63,7 @@ kind() {
     elif grep -q 'Part of pgpool-recovery\.' "$1"; then
         called=$(sed -n 's/^.*exec \([^ ]*\) .*$/\1/p' "$1" | tr -d "'")
         if [ -x "$called" ]; then echo ours; else echo broken; fi
-    elif grep -v '^[[:space:]]*#' "$1" | grep -q 'pgpool-recovery\($\|[^-./[:alnum:]_]\)'; then
+    elif grep -v '^[[:space:]]*#' "$1" | grep -q '\(^\|[^-.[:alnum:]_]\)pgpool-recovery\($\|[^-./[:alnum:]_]\)'; then
         echo wrapper
     elif grep -q 'This script is executed by "recovery_1st_stage" to recovery a Standby node\|This script is run after recovery_1st_stage to start Standby node\|recovery script for native replication' "$1"; then
         echo sample
