@@ -9,16 +9,17 @@ PYTHON3 ?= python3
 BUILDER := .build/venv/bin/python
 LOWEST := .build/lowest/bin/python
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env=PGPOOL_RECOVERY_SYSTEMS)
-SOURCES := src tests extension demo bench ci hatch_build.py
+SOURCES := src tests extension demo bench ci packages hatch_build.py
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PYTHONDONTWRITEBYTECODE = 1
 
-.PHONY: help demo wheel test test-all quick lowest lint format lock system-packages systems
+.PHONY: help demo wheel packages test test-all quick lowest lint format lock system-packages systems
 
 help:
 	@echo "make demo    lose a node of a real cluster under load and recover it, on loopback"
 	@echo "make wheel   dist/wheels: our wheel and those that it needs, pinned by hash, to install on hosts"
+	@echo "make packages  dist/packages: the packages of the distributions, from these wheels"
 	@echo "make test    lint and run all tests (about 50 minutes)"
 	@echo "make test-all  the same with the whole matrix of majors"
 	@echo "make quick   lint and run the tests that need no server (1 minute)"
@@ -39,6 +40,9 @@ wheel: .build/installed
 		's/^([0-9a-f]+) +pgpool_recovery-([^-]+)-.*/pgpool-recovery==\2 --hash=sha256:\1/'; \
 	} > .build/requirements.txt
 	@mv .build/requirements.txt dist/wheels/requirements.txt
+
+packages: wheel
+	@$(BUILDER) -m packages --wheels dist/wheels --into dist/packages
 
 # With Python 3.11 or later, and nothing but the locked build backend.
 .build/installed: requirements/build.txt

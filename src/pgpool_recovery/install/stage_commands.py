@@ -3,11 +3,11 @@
 import os
 import re
 import shlex
-import sys
 from pathlib import Path
 
 from pgpool_recovery import __version__
 from pgpool_recovery.config.load import VARIABLE
+from pgpool_recovery.config.own_command import own_command
 from pgpool_recovery.domain.error import Refused, reason_of
 from pgpool_recovery.files.text import read_bytes
 from pgpool_recovery.files.trust import user_name
@@ -103,11 +103,3 @@ def _script(name: str, purpose: str, settings_file: Path | None) -> bytes:
         f"# {OURS.decode()} Version {__version__}. It is called to {purpose}.\n"
         f'{setting}exec {command} {name} "$@"\n'
     ).encode()
-
-
-def own_command() -> list[str]:
-    """Return the words that start this command again, in any directory and environment."""
-    script = Path(sys.executable).with_name("pgpool-recovery")
-    if os.access(script, os.X_OK):
-        return [str(script)]
-    return [sys.executable, "-I", "-m", "pgpool_recovery"]
