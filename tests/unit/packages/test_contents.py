@@ -26,7 +26,7 @@ def words(entry: object) -> str:
 
 def test_command_and_what_it_imports(wheels: Path) -> None:
     tree = contents.command(wheels)
-    assert [path for path in tree if "/usr/lib/" in path] == [
+    assert [path for path in tree if "/usr/lib/pgpool-recovery/" in path] == [
         f"/usr/lib/pgpool-recovery/{name}"
         for name in sorted(
             [
