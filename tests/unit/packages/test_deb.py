@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import os
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from packages import deb
 from tests.unit.packages.wheels import make_wheels
 
+NOBODY = 65534
 WHEN = 1_700_000_000
 NAMES = ["pgpool-recovery", *(f"postgresql-{n}-pgpool-recovery" for n in range(14, 20))]
 
@@ -93,6 +95,19 @@ def test_same_wheels_give_the_same_bytes(
     assert {n: p.read_bytes() for n, p in built.items()} == {
         n: p.read_bytes() for n, p in again.items()
     }
+
+
+@pytest.mark.usefixtures("as_root")
+def test_owner_is_root_whoever_builds(wheels: Path, built: dict[str, Path]) -> None:
+    package = deb.extension(wheels, 15, "2.0.0-1")
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as name:
+        Path(name).chmod(0o777)
+        os.seteuid(NOBODY)
+        try:
+            path = deb._build(package, "2.0.0-1", WHEN, Path(name))
+        finally:
+            os.seteuid(0)
+        assert path.read_bytes() == built[package.name].read_bytes()
 
 
 def test_sums_are_those_of_all_files(unpacked: dict[str, Path]) -> None:
