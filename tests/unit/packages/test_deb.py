@@ -127,7 +127,7 @@ def test_scripts_are_understood_by_sh_and_refuse_what_they_do_not_know(
         for name in ("preinst", "postinst", "prerm", "postrm")
         if (root / "DEBIAN" / name).exists()
     ]
-    assert len(scripts) == 2 + 3 * 6
+    assert len(scripts) == 3 + 3 * 6
     for script in scripts:
         assert "@" not in script.read_text().replace('"$@"', ""), f"{script} has a word to replace"
         done = subprocess.run([script, "frobnicate"], capture_output=True, text=True)
