@@ -30,6 +30,7 @@ def install(
     pg_config: Sequence[Path] = (),
     data_directory: Sequence[Path] = (),
     pgpool_conf: Path | None = None,
+    without_hooks: bool = False,
     config: Path | None = None,
     yes: bool = False,
     dry_run: bool = False,
@@ -40,11 +41,13 @@ def install(
             "--config applies to stage commands and hooks only",
             hint="Add --data-directory or --pgpool-conf.",
         )
+    if without_hooks and pgpool_conf is None:
+        raise UsageError("--without-hooks applies to pgpool.conf only", hint="Add --pgpool-conf.")
     file = settings_file(config)
     if data_directory or pgpool_conf is not None:
         load_settings(file)  # Errors in it are better reported now than at the first recovery.
     if pgpool_conf is not None:
-        _write_lines(pgpool_conf, file, yes=yes, dry_run=dry_run)
+        _write_lines(pgpool_conf, file, yes=yes, dry_run=dry_run, with_hooks=not without_hooks)
     has_named = bool(data_directory) or pgpool_conf is not None
     installations = _installations(pg_config, has_named=has_named)
     for installation in installations:
@@ -85,12 +88,14 @@ def uninstall(
         say("nothing is installed there")
 
 
-def _write_lines(pgpool_conf: Path, settings: Path, *, yes: bool, dry_run: bool) -> None:
+def _write_lines(
+    pgpool_conf: Path, settings: Path, *, yes: bool, dry_run: bool, with_hooks: bool
+) -> None:
     """Show the lines for pgpool.conf, ask for confirmation, and write them."""
-    change = change_of(pgpool_conf, own_command(), _named(settings), WORDS)
+    change = change_of(pgpool_conf, own_command(), _named(settings), WORDS, with_hooks=with_hooks)
     if change.after == change.before:
         say(f"{pgpool_conf} already has these lines")
-        if not dry_run:
+        if with_hooks and not dry_run:
             try_hooks(own_command(), _named(settings))
         return
     say(f"{WOULD if dry_run else ''}at the end of {pgpool_conf}:")
@@ -103,7 +108,8 @@ def _write_lines(pgpool_conf: Path, settings: Path, *, yes: bool, dry_run: bool)
     ask(f"Write these lines to {pgpool_conf}?", f"the change of {pgpool_conf}", yes=yes)
     write(pgpool_conf, change.after)
     say(f"{pgpool_conf} written; reload Pgpool-II")
-    try_hooks(own_command(), _named(settings))
+    if with_hooks:
+        try_hooks(own_command(), _named(settings))
 
 
 def _named(settings: Path) -> Path | None:
