@@ -71,7 +71,7 @@ test test-all: quick lowest
 		-n 2 --dist loadfile $(MATRIX)
 
 quick: system-packages lint
-	$(PYTHON) -m pytest tests/unit tests/property src packages --ignore=packages/scripts
+	$(PYTHON) -m pytest tests/unit tests/property src packages/manual packages/settings_example.py packages/tree.py
 
 # In one process: some tests send it signals, and a pytest-xdist worker has more than one thread.
 lowest: .build/lowest/installed
