@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
 from packages import contents
+from packages.generated import ZSH, zsh_completion
 from packages.licences import copyright_file
 from packages.project import (
     DESCRIPTION,
@@ -115,11 +116,12 @@ def command(wheels: Path) -> Rpm:
         license=INSIDE,
         requires=COMMAND_REQUIRES,
         tools=("findutils", "coreutils"),
-        tree=merged(contents.command(wheels), _licences(NAME, wheels)),
+        tree=merged(contents.command(wheels), zsh_completion(ZSH), _licences(NAME, wheels)),
         scripts={
             "%post": _script("command.post.sh"),
             "%posttrans": _script("command.posttrans.sh"),
             "%preun": _script("command.preun.sh"),
+            "%postun": _script("command.postun.sh"),
             f"%triggerin -- {', '.join(PYTHONS)}": _script("command.triggerin.sh"),
         },
     )

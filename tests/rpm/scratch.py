@@ -97,6 +97,7 @@ class ScratchRoot:
         """Run a program in the mount namespace; below /mnt/root there is the scratch root."""
         return subprocess.run(
             ["nsenter", "--mount", f"--target={self.pid}", *words],
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             timeout=120,

@@ -37,7 +37,7 @@ def starts(scratch: ScratchRoot) -> None:
     # Its input ends at once, so it ends after the greeting.
     agent = scratch.run(
         *("chroot", "--userspec=nobody:nogroup", "/mnt/root", "sh", "-c"),
-        f"cd / && {COMMAND} agent </dev/null",
+        f"cd / && {COMMAND} agent",
     )
     assert '"is": "Greeting", "agent": "pgpool-recovery"' in agent.stdout, agent
     assert agent.returncode == 0, agent

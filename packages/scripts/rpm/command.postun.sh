@@ -1,0 +1,3 @@
+if [ "$1" -eq 0 ]; then
+    rm -rf /var/lib/pgpool-recovery-check
+fi
