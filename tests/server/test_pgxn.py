@@ -1,6 +1,7 @@
 """The distribution for PGXN builds, installs and passes its tests, from its zip file alone."""
 
 import json
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -65,6 +66,8 @@ def test_installcheck_passes_from_its_files_alone(stock_server: Server, root: Pa
 @pytest.mark.skipif(shutil.which("pgxn") is None, reason="pgxn (pgxnclient) is not installed")
 def test_client_installs_the_file(workspace: Workspace, distribution: Path) -> None:
     installation = copied_installation(workspace.make_new("installation-"))
+    # It refuses if it could not write here, although nothing is installed there.
+    (installation.prefix / "lib" / f"{os.uname().machine}-linux-gnu").mkdir()
     argv = ["pgxn", "install", "--nosudo", "--pg_config", installation.program("pg_config")]
     done = subprocess.run(
         [*argv, str(distribution)], capture_output=True, text=True, check=False, timeout=120
