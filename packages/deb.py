@@ -12,6 +12,7 @@ from email.utils import format_datetime
 from pathlib import Path
 
 from packages import contents
+from packages.generated import ZSH_DEBIAN, zsh_completion
 from packages.licences import copyright_file
 from packages.project import (
     DESCRIPTION,
@@ -71,10 +72,11 @@ def command(wheels: Path) -> Deb:
         depends=COMMAND_DEPENDS,
         summary=SUMMARY,
         description=DESCRIPTION,
-        tree=merged(contents.command(wheels), _copyright(NAME, wheels)),
+        tree=merged(contents.command(wheels), zsh_completion(ZSH_DEBIAN), _copyright(NAME, wheels)),
         scripts={
             "postinst": _script("command.postinst.sh"),
             "prerm": _script("command.prerm.sh"),
+            "postrm": _script("command.postrm.sh"),
             "triggers": TRIGGERS,
         },
         enhances="pgpool2",
@@ -126,7 +128,7 @@ def changelog(package: str, full: str, when: int) -> File:
     date = format_datetime(datetime.fromtimestamp(when, UTC))
     words = (
         f"{package} ({full}) unstable; urgency=medium\n\n"
-        "  * This version as a package. The changes are in changelog.gz of pgpool-recovery.\n\n"
+        "  * The changes are in changelog.gz of the package pgpool-recovery.\n\n"
         f" -- {MAINTAINER}  {date}\n"
     )
     return _compressed(words.encode())
@@ -160,12 +162,21 @@ def _build(deb: Deb, full: str, when: int, into: Path) -> Path:
 def _with_debian_documents(deb: Deb, full: str, when: int) -> Tree:
     """Return the files with changelogs where Debian has them, compressed."""
     directory = f"/usr/share/doc/{deb.name}"
-    tree = dict(deb.tree)
+    tree = {**deb.tree, **_overrides(deb.name)}
     tree[f"{directory}/changelog.Debian.gz"] = changelog(deb.name, full, when)
     ours = tree.pop(f"{directory}/CHANGELOG.md", None)
     if isinstance(ours, File):
         tree[f"{directory}/changelog.gz"] = _compressed(ours.contents)
     return merged(tree)
+
+
+def _overrides(package: str) -> Tree:
+    """Return what lintian is told about a package, each with its reason."""
+    words = (
+        "# It is no upload to Debian, so there is no request for a package that it could close.\n"
+        f"{package}: initial-upload-closes-no-bugs [*]\n"
+    )
+    return {f"/usr/share/lintian/overrides/{package}": text(words)}
 
 
 def _copyright(package: str, wheels: Path) -> Tree:

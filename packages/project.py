@@ -9,7 +9,10 @@ ROOT = Path(__file__).parent.parent
 NAME = "pgpool-recovery"
 RELEASE = "1"
 """The release of the packages of one version, as distributions count it."""
-MAINTAINER = "pgpool-recovery developers <pgpool-recovery@localhost.localdomain>"
+MAINTAINER = os.environ.get(
+    "PACKAGER", "pgpool-recovery developers <maintainers@pgpool-recovery.invalid>"
+)
+"""Whoever publishes packages gives an address that is read, in the environment."""
 LICENSE = "PostgreSQL"
 MAJORS = range(14, 20)
 """The PostgreSQL majors that get a package with the extensions."""

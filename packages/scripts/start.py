@@ -7,4 +7,5 @@ sys.path.insert(0, "/usr/lib/pgpool-recovery")
 
 from pgpool_recovery.cli.main import main
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

@@ -7,6 +7,7 @@ import select
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from math import ceil
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -164,6 +165,14 @@ def load() -> None:
     The import takes a tenth of a second; a connection that is opened earlier waits for its end.
     """
     import_ahead(["psycopg"])
+
+
+def read_queries() -> None:
+    """Read all queries into memory; raise OSError if one cannot be read."""
+    from importlib.resources import files
+
+    for each in (files("pgpool_recovery.postgres") / "sql").iterdir():
+        _query(each.name.removesuffix(".sql"))
 
 
 @contextmanager
@@ -374,6 +383,7 @@ def _identifier(name: str) -> str:
     return Identifier(name).as_string(None).replace("%", "%%")
 
 
+@cache
 def _query(name: str) -> str:
     # The loader also reads from a zip file. To import importlib.resources would take 10 ms.
     loader: Any = __spec__.loader
