@@ -20,20 +20,27 @@ for record in {RECORDS}/*.undo; do
     printf 'record %s\\n' "${{record##*/}}"
     sed 's/^/ /' "$record"
 done
+if [ -e {RECORDS}/packages.added ]; then
+    sed 's/^/added /' {RECORDS}/packages.added
+fi
 """
 OF_REPLICATION = ("40", "41", "42")
-OF_PACKAGES = "10"
+PACKAGES = "10-packages.undo"
 HAS_LANGUAGE = "SELECT count(*) FROM pg_catalog.pg_language WHERE lanname ~ '^plpython3u?$'"
 DATABASES = "SELECT datname FROM pg_catalog.pg_database WHERE datallowconn"
 
 
 @record
 class UndoRecord:
-    """A record of one change: its file on a host, and the commands that take it back."""
+    """A record of one change: its file on a host, and the commands that take it back.
+
+    `packages` are those that setup added there, for the record of packages.
+    """
 
     host: str
     file: str
     commands: tuple[str, ...]
+    packages: tuple[str, ...] = ()
 
     @property
     def is_on_primary(self) -> bool:
@@ -60,14 +67,19 @@ def read_records(host: str, shell: Shell) -> list[UndoRecord]:
     if ran.status != 0:
         raise Unreachable(f"could not read the records on {host}", detail=ran.last_lines)
     found = defaultdict[str, list[str]](list)
-    name = ""
+    name, added = "", list[str]()
     for line in lines_of(ran.output):
         if line.startswith("record "):
             name = line.removeprefix("record ")
             found[name] = []
+        elif line.startswith("added "):
+            added.append(line.removeprefix("added "))
         elif name:
             found[name].append(line[1:])
-    return [UndoRecord(host, name, tuple(lines)) for name, lines in found.items()]
+    return [
+        UndoRecord(host, name, tuple(lines), tuple(added if name == PACKAGES else ()))
+        for name, lines in found.items()
+    ]
 
 
 def in_order(records: Sequence[UndoRecord]) -> list[UndoRecord]:

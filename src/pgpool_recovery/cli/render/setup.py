@@ -86,6 +86,8 @@ def undo_lines(records: Sequence[UndoRecord], kept: Sequence[tuple[UndoRecord, s
             lines += ["", f"on {place}:"]
         when = " (last of all)" if one.order == LAST else ""
         lines += [f"    # {one.file.removesuffix('.undo')}{when}"]
+        if one.packages:
+            lines += [f"    # removes {', '.join(one.packages)}"]
         lines += [f"    {command}" for command in one.commands]
     for one, why in kept:
         lines += ["", f"kept on {one.host}: {one.file}, because {why}"]
