@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.domain.record import record
-from pgpool_recovery.setup.facts import APT, HostState, PackageFiles, Surroundings
+from pgpool_recovery.setup.facts import APT, ClusterState, HostState, PackageFiles
 from pgpool_recovery.setup.need import Advice, Item, Need, There, words
 
 NAME = "10-packages"
@@ -24,7 +24,7 @@ class Wanted:
     server: str | None = None
 
 
-def packages(host: HostState, around: Surroundings) -> Iterator[Item]:
+def packages(host: HostState, around: ClusterState) -> Iterator[Item]:
     """Yield what a host has of the packages, and what it lacks."""
     majors = sorted({node.major for node in host.nodes if node.major is not None})
     missing = [
@@ -143,11 +143,11 @@ def _file(name: str, host: HostState, files: PackageFiles | None) -> str | None:
     return found[0] if found else None
 
 
-def _has_command(host: HostState, around: Surroundings) -> bool:
+def _has_command(host: HostState, around: ClusterState) -> bool:
     return host.version == around.version
 
 
-def _has_files(host: HostState, major: int, around: Surroundings) -> bool:
+def _has_files(host: HostState, major: int, around: ClusterState) -> bool:
     nodes = [node for node in host.nodes if node.major == major]
     return all(node.control == around.extension_version for node in nodes)
 

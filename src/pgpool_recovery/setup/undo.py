@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pgpool_recovery.domain.error import Undone, Unreachable
 from pgpool_recovery.domain.line import lines_of
 from pgpool_recovery.domain.record import record
-from pgpool_recovery.setup.access import Shell
+from pgpool_recovery.setup.access import RootShell
 from pgpool_recovery.setup.facts import NodeState
 from pgpool_recovery.setup.need import words
 from pgpool_recovery.setup.replication import IN_USE
+from pgpool_recovery.setup.said import worth_saying
 from pgpool_recovery.setup.script import in_main
 
 RECORDS = "/var/lib/pgpool-recovery-setup"
@@ -61,7 +62,7 @@ class InUse:
     python: bool
 
 
-def read_records(host: str, shell: Shell) -> list[UndoRecord]:
+def read_records(host: str, shell: RootShell) -> list[UndoRecord]:
     """Return the records of a host; raise Unreachable if they cannot be read."""
     ran = shell.run(READ, within_s=WITHIN_S)
     if ran.status != 0:
@@ -94,7 +95,7 @@ def kept(one: UndoRecord, in_use: InUse) -> str | None:
     return None
 
 
-def read_in_use(primary: NodeState | None, shell: Shell | None) -> InUse:
+def read_in_use(primary: NodeState | None, shell: RootShell | None) -> InUse:
     """Return what the databases use of what setup made; without a primary, everything."""
     if primary is None or shell is None:
         return InUse(replication=True, python=True)
@@ -112,13 +113,16 @@ def read_in_use(primary: NodeState | None, shell: Shell | None) -> InUse:
 
 def undo(
     records: Sequence[UndoRecord],
-    shells: Mapping[str, Shell],
+    shells: Mapping[str, RootShell],
     primary: NodeState | None,
     primary_host: str | None,
     in_use: InUse,
     on_start: Callable[[UndoRecord], None],
-) -> Iterator[UndoRecord]:
-    """Yield each record that was undone, and remove it; raise Undone at the first that fails."""
+) -> Iterator[tuple[UndoRecord, tuple[str, ...]]]:
+    """Yield each record that was undone, with what a person should see of its output; remove it.
+
+    Raises Undone at the first that fails.
+    """
     head = "KEEP_PYTHON=yes\n" if in_use.python else ""
     for one in in_order(records):
         if kept(one, in_use) is not None:
@@ -143,7 +147,7 @@ def undo(
             )
         remove = f"rm -f {words(f'{RECORDS}/{one.file}')}\nrmdir {RECORDS} 2>/dev/null || true\n"
         shells[one.host].run(remove, within_s=WITHIN_S)
-        yield one
+        yield one, tuple(worth_saying(ran.output))
 
 
 def place_of(primary: NodeState) -> str:

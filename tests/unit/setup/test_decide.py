@@ -1,13 +1,14 @@
 """From facts to needs: only what is missing, each with its commands and what takes them back."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.domain.record import replace
 from pgpool_recovery.setup.decide import decide
-from pgpool_recovery.setup.facts import OWN, WRAPPER, PackageFiles, Surroundings
+from pgpool_recovery.setup.facts import OWN, WRAPPER, ClusterState, PackageFiles
 from pgpool_recovery.setup.need import Advice, Item, Need, There, needs_of
 from tests.unit.setup.stock import FILES, KEY, POOL, around, host, node, ready
 
@@ -19,11 +20,11 @@ def names(items: Sequence[Item], host_name: str) -> list[str]:
     return [need.name for need in needs_of(items) if need.host == host_name]
 
 
-def needed(found: Surroundings, name: str) -> list[Need]:
+def needed(found: ClusterState, name: str) -> list[Need]:
     return [need for need in needs_of(decide(found)) if need.name == name]
 
 
-def advice(found: Surroundings, *, is_needed: bool) -> list[str]:
+def advice(found: ClusterState, *, is_needed: bool) -> list[str]:
     return [
         one.what for one in decide(found) if isinstance(one, Advice) and one.is_needed is is_needed
     ]
@@ -202,6 +203,25 @@ def test_missing_extension_is_created_and_only_dropped() -> None:
     )
     assert "CREATE EXTENSION pgpool_recovery" in need.commands[0]
     assert need.undo_last == ()
+
+
+def test_role_that_is_no_superuser_is_granted_what_it_calls() -> None:
+    pool = replace(POOL, parameters={**POOL.parameters, "recovery_user": "dba"})
+
+    def grants(**changes: Any) -> list[Need]:
+        return needed(around(ready(0, **changes), ready(1), ready(2), pool=pool), "51-grant")
+
+    (need,) = grants(recovery_user="role")
+    assert 'pgpool_remote_start(text, text) TO "dba";' in need.commands[0]
+    assert grants(recovery_user="role", may_call=True) == []
+    assert grants(recovery_user="superuser") == []
+    stock = {"template1": ("1.4", "public"), "postgres": ("2.0", "public")}
+    assert len(grants(recovery_user="role", may_call=True, extensions=stock)) == 1
+
+
+def test_role_that_does_not_exist_is_left_to_the_user() -> None:
+    found = around(ready(0, recovery_user=None), ready(1), ready(2))
+    assert any("does not exist" in one for one in advice(found, is_needed=True))
 
 
 def test_without_a_primary_the_databases_are_left() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pgpool_recovery.domain.error import Refused, UsageError
-from pgpool_recovery.setup.facts import PoolFacts
+from pgpool_recovery.setup.facts import PoolState
 from pgpool_recovery.setup.pool import find_conf, pool_of
 
 NODES = """\
@@ -20,7 +20,7 @@ backend_data_directory2 = '/data/15'
 STAGE = "recovery_1st_stage_command = 'recovery_1st_stage'\n"
 
 
-def pool(text: str, release: tuple[int, int] | None = (4, 6)) -> PoolFacts:
+def pool(text: str, release: tuple[int, int] | None = (4, 6)) -> PoolState:
     return pool_of("/etc/pgpool2/pgpool.conf", text, None, release, is_running=False)
 
 

@@ -32,7 +32,7 @@ def shells() -> dict[str, Recorder]:
 
 def run(there: dict[str, Recorder], primary: int, in_use: InUse = NOTHING) -> list[str]:
     host = f"server{primary + 1}"
-    return [one.file for one in undo(ALL, there, node(primary), host, in_use, lambda _one: None)]
+    return [one.file for one, _ in undo(ALL, there, node(primary), host, in_use, lambda _one: None)]
 
 
 def test_last_change_is_undone_first_and_the_stock_extension_comes_back_last() -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from pgpool_recovery.cli.render.table import table
-from pgpool_recovery.setup.facts import Surroundings
+from pgpool_recovery.setup.facts import ClusterState
 from pgpool_recovery.setup.need import Advice, Item, Need, There
 from pgpool_recovery.setup.script import LAST
 from pgpool_recovery.setup.undo import UndoRecord
@@ -13,7 +13,7 @@ MISSING, YOURS, HINT, IS_THERE = "missing", "TO DO", "advice", "ok"
 FUNCTIONS = ("add_line", "as_user", "first_line", "install_packages", "packages_added")
 
 
-def found_lines(around: Surroundings, items: Sequence[Item]) -> list[str]:
+def found_lines(around: ClusterState, items: Sequence[Item]) -> list[str]:
     """Return a table of what each host has and lacks, and below it what is left to the user."""
     pool = around.pool
     line = "" if pool.release is None else " " + ".".join(map(str, pool.release))
@@ -94,7 +94,7 @@ def undo_lines(records: Sequence[UndoRecord], kept: Sequence[tuple[UndoRecord, s
     return lines
 
 
-def _nodes(around: Surroundings, name: str) -> str:
+def _nodes(around: ClusterState, name: str) -> str:
     host = next(host for host in around.hosts if host.name == name)
     return ", ".join(
         f"{node.backend.name} ({node.role or node.state}"
