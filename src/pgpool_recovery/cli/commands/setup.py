@@ -51,7 +51,7 @@ def setup(
         return _write(around, items, script, playbook, as_json=as_json)
     done, before = list[str](), frozenset[str]()
     for _ in range(MAX_ROUNDS):
-        needs = _possible(items, shells)
+        needs = _possible(around, items)
         names = frozenset(f"{need.host}: {need.name}" for need in needs)
         if needs and names <= before:
             raise Unverified(
@@ -94,15 +94,12 @@ def _look(
     return around, decide(around)
 
 
-def _possible(
-    items: "Sequence[Item]", shells: "Mapping[str, RootShell | RecoveryError]"
-) -> "tuple[Need, ...]":
-    """Return the needs of the hosts that setup can log in to."""
+def _possible(around: "ClusterState", items: "Sequence[Item]") -> "tuple[Need, ...]":
+    """Return the needs of the hosts that were examined; nothing is done on others."""
     from pgpool_recovery.setup.need import needs_of
 
-    return tuple(
-        need for need in needs_of(items) if not isinstance(shells[need.host], RecoveryError)
-    )
+    unseen = {host.name for host in around.hosts if host.problem is not None}
+    return tuple(need for need in needs_of(items) if need.host not in unseen)
 
 
 def _show(around: "ClusterState", items: "Sequence[Item]", needs: "Sequence[Need]") -> None:
