@@ -8,23 +8,28 @@ PYTHON := $(VENV)/bin/python
 PYTHON3 ?= python3
 BUILDER := .build/venv/bin/python
 LOWEST := .build/lowest/bin/python
+PAGES := .build/site/bin/python -m ci.pages
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env=PGPOOL_RECOVERY_SYSTEMS)
 SOURCES := src tests extension demo bench ci packages hatch_build.py
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PYTHONDONTWRITEBYTECODE = 1
 
-.PHONY: help demo wheel packages test test-all quick lowest lint format lock system-packages systems
+.PHONY: help demo wheel packages release test test-all quick lowest lint format lock \
+	system-packages systems site links
 
 help:
 	@echo "make demo    lose a node of a real cluster under load and recover it, on loopback"
 	@echo "make wheel   dist/wheels: our wheel and those that it needs, pinned by hash, to install on hosts"
+	@echo "make release all files of a release, from a commit with the tag of its version"
 	@echo "make packages  dist/packages: the packages of the distributions, from these wheels"
 	@echo "make test    lint and run all tests (about 50 minutes)"
 	@echo "make test-all  the same with the whole matrix of majors"
 	@echo "make quick   lint and run the tests that need no server (1 minute)"
 	@echo "make lowest  run the unit tests with the lowest versions that pyproject.toml allows"
 	@echo "make systems build the Debian systems with other PostgreSQL majors (once, 3 minutes, 2 GB)"
+	@echo "make site    dist/site: the documentation as web pages; warnings are errors"
+	@echo "make links   try the links that lead elsewhere (needs the network)"
 	@echo "make format  format the code"
 	@echo "make lock    update the pinned Python packages"
 
@@ -32,7 +37,7 @@ demo: system-packages $(VENV)/installed
 	@$(SUDO) $(PYTHON) -m demo
 
 wheel: .build/installed
-	@rm -rf dist/wheels
+	@rm -rf dist/wheels && mkdir -p .build
 	@$(BUILDER) -m pip download --quiet --require-hashes --only-binary :all: \
 		-r requirements/runtime.txt -d dist/wheels
 	@$(BUILDER) -m hatchling build -t wheel -d dist/wheels
@@ -41,8 +46,17 @@ wheel: .build/installed
 	} > .build/requirements.txt
 	@mv .build/requirements.txt dist/wheels/requirements.txt
 
+# Everything that a release consists of, into dist/pgpool-recovery-VERSION: only from a commit with the
+# tag of its version. CONTRIBUTING.md has the steps.
+release: .build/release/installed
+	@.build/release/bin/python -m packages.release
+
+.build/release/installed: requirements/release.txt
+	@$(PYTHON3) -m venv --clear .build/release
+	@.build/release/bin/python -m pip install --quiet --require-hashes -r requirements/release.txt
+	@touch $@
 packages: wheel
-	@$(BUILDER) -m packages --wheels dist/wheels --into dist/packages
+	@PYTHONPATH=src $(BUILDER) -m packages --wheels dist/wheels --into dist/packages
 
 # With Python 3.11 or later, and nothing but the locked build backend.
 .build/installed: requirements/build.txt
@@ -57,7 +71,7 @@ test test-all: quick lowest
 		-n 2 --dist loadfile $(MATRIX)
 
 quick: system-packages lint
-	$(PYTHON) -m pytest tests/unit tests/property src
+	$(PYTHON) -m pytest tests/unit tests/property src packages --ignore=packages/scripts
 
 # In one process: some tests send it signals, and a pytest-xdist worker has more than one thread.
 lowest: .build/lowest/installed
@@ -86,6 +100,18 @@ format: $(VENV)/installed
 	$(VENV)/bin/ruff format $(SOURCES)
 	$(PYTHON) -m ci.rooms
 
+site: .build/site/installed
+	@$(PAGES) dist/site
+
+links: .build/site/installed
+	@$(PAGES) .build/links linkcheck
+
+.build/site/installed: requirements/site.txt | system-packages
+	@echo "Installing Sphinx into .build/site"
+	@$(PYTHON3) -m venv --clear .build/site
+	@.build/site/bin/pip install --quiet --require-hashes -r requirements/site.txt
+	@touch $@
+
 system-packages:
 	@ci/install-packages
 
@@ -100,8 +126,8 @@ $(VENV)/installed: requirements/development.txt pyproject.toml | system-packages
 	@touch $@
 
 lock: $(VENV)/installed
-	$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-		--no-header --no-emit-index-url --no-emit-find-links --upgrade \
+	$(VENV)/bin/uv pip compile --quiet --python-platform linux --python-version 3.11 \
+		--generate-hashes --no-header --no-emit-index-url --no-emit-find-links --upgrade \
 		-o requirements/runtime.txt pyproject.toml
 	$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-header --no-emit-index-url --no-emit-find-links --upgrade --group dev \
@@ -110,5 +136,11 @@ lock: $(VENV)/installed
 		--no-header --no-emit-index-url --no-emit-find-links --no-annotate \
 		-c requirements/development.txt -o requirements/build.txt --group build
 	$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-header --no-emit-index-url --no-emit-find-links --no-annotate \
+		-c requirements/development.txt -o requirements/release.txt --group release
+	$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-header --no-emit-index-url --no-emit-find-links --upgrade --group test \
 		--resolution lowest-direct -o requirements/lowest.txt pyproject.toml
+	$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-header --no-emit-index-url --no-emit-find-links --no-annotate --upgrade \
+		-o requirements/site.txt --group site

@@ -1,4 +1,4 @@
-"""How to start this command again: from a distribution's package, a venv, or anything else."""
+"""How to start this command again: from a distribution's package, one file, a venv."""
 
 import os
 import sys
@@ -15,9 +15,16 @@ Without it, a program in the directory of the interpreter would say nothing: /us
 run a copy of ours from elsewhere while the distribution's package has /usr/bin/pgpool-recovery.
 """
 
+SEARCHED = Path("/usr/bin")
+"""Where the script at the beginning of the one file looks for an interpreter."""
+
 
 def own_command() -> list[str]:
     """Return the words that start this command again, in any directory and environment."""
+    archive = own_archive()
+    if archive is not None:
+        is_found = os.access(archive, os.X_OK) and Path(sys.executable).parent == SEARCHED
+        return [archive] if is_found else own_process()
     launcher = _launcher()
     if launcher is not None:
         return [launcher]
@@ -29,8 +36,17 @@ def own_command() -> list[str]:
 
 def own_process() -> list[str]:
     """Return the words that start this command as our child, without the environment's Python."""
+    archive = own_archive()
+    if archive is not None:
+        return [sys.executable, "-ISB", "-X", "utf8", archive]
     launcher = _launcher()
     return _module() if launcher is None else [launcher]
+
+
+def own_archive() -> str | None:
+    """Return the path of the zip file that has this program, if it is run from one."""
+    archive = getattr(__spec__.loader, "archive", None)  # of a zipimport.zipimporter
+    return None if archive is None else os.path.abspath(archive)  # noqa: PTH100 - links stay links
 
 
 def _module() -> list[str]:

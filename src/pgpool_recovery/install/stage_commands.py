@@ -14,7 +14,7 @@ from pgpool_recovery.files.trust import user_name
 from pgpool_recovery.install.placed_file import INSTALL, OURS, PlacedFile
 
 MODE = 0o700
-CALL = re.compile(rb"^(?![ \t]*#).*pgpool-recovery(?![-\w./])", re.MULTILINE)
+CALL = re.compile(rb"^(?![ \t]*#).*pgpool-recovery(\.pyz)?(?![-\w./])", re.MULTILINE)
 """A line, not a comment, with our command, not with a directory or file whose name begins so."""
 WORDS = rb"[^\n;&|<>$`]+"
 """Words of one command: no end of a command, no redirection, nothing that a shell replaces."""

@@ -1,0 +1,1 @@
+"""Build the site: the Markdown pages of this repository, as Sphinx shows them."""
