@@ -2,13 +2,21 @@
 
 from collections.abc import Iterator
 
-from pgpool_recovery.setup.facts import NodeState, Surroundings
+from pgpool_recovery.setup.facts import ClusterState, NodeState
 from pgpool_recovery.setup.need import Advice, Item, Need, There
 from pgpool_recovery.setup.sql import answers, identifier, literal, on_primary, run_sql
 
 NAME = "extension"
 RECORDED_IN = "postgres"
 STOCK = "1."
+CALLED = (
+    *("pgpool_recovery(text, text, text)", "pgpool_recovery(text, text, text, text)"),
+    "pgpool_recovery(text, text, text, text, integer)",
+    "pgpool_recovery(text, text, text, text, integer, text)",
+    "pgpool_recovery(text, text, text, text, integer, text, text)",
+    "pgpool_remote_start(text, text)",
+)
+"""What Pgpool-II calls, in each of its releases."""
 VERSION_OF = (
     "SELECT extversion FROM pg_catalog.pg_extension "
     "WHERE extname OPERATOR(pg_catalog.=) 'pgpool_recovery'"
@@ -24,7 +32,7 @@ def databases(calling: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((calling, RECORDED_IN)))
 
 
-def extension(around: Surroundings) -> Iterator[Item]:
+def extension(around: ClusterState) -> Iterator[Item]:
     """Yield what each of the databases on the primary has, and what it lacks."""
     primary = around.primary
     if primary is None:
@@ -54,6 +62,45 @@ def extension(around: Surroundings) -> Iterator[Item]:
             )
         else:
             yield _need(host, primary, database, found, around.extension_version)
+    yield from _recovery_user(host, primary, around)
+
+
+def _recovery_user(host: str, primary: NodeState, around: ClusterState) -> Iterator[Item]:
+    """Yield what the role that calls the functions lacks; the stock ones refuse all but superusers.
+
+    Ours are for superusers too, until EXECUTE is granted, and so the grant follows the extension.
+    """
+    user, database = around.pool.recovery_user, around.pool.database
+    found = primary.extensions.get(database)
+    is_ours = found is not None and found[0] == around.extension_version
+    if not user or primary.recovery_user == "superuser":
+        return
+    if primary.recovery_user is None:
+        yield Advice(
+            host,
+            "recovery_user",
+            f"the role {user}, recovery_user in {around.pool.conf}, does not exist",
+            f"Create it, or set recovery_user in {around.pool.conf} to a superuser.",
+            is_needed=True,
+        )
+    elif not (is_ours and primary.may_call):
+        schema = "public" if found is None else found[1]
+        names = ", ".join(f"{identifier(schema)}.{function}" for function in CALLED)
+        yield Need(
+            host,
+            "51-grant",
+            f"the role {user}, recovery_user in {around.pool.conf}, may not call the functions",
+            "Pgpool-II calls them as this role, which need not be a superuser.",
+            test="false",
+            commands=(
+                run_sql(
+                    primary,
+                    database,
+                    f"GRANT EXECUTE ON FUNCTION {names} TO {identifier(user)}",
+                ),
+            ),
+            undo=(),  # It goes with the extension.
+        )
 
 
 def _need(

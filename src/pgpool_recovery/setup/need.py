@@ -59,6 +59,11 @@ class Need:
     files: tuple[str, ...] = ()
     makes: str | None = None
 
+    @property
+    def order(self) -> str:
+        """The number that puts it into its place."""
+        return self.name.partition("-")[0]
+
 
 Item = There | Advice | Need
 
@@ -101,7 +106,7 @@ def filled(need: Need, values: Mapping[str, str]) -> Need:
 def needs_of(items: Sequence[Item]) -> tuple[Need, ...]:
     """Return the needs in the order in which they are carried out, whatever their hosts."""
     found = [item for item in items if isinstance(item, Need)]
-    return tuple(sorted(found, key=lambda need: need.name.partition("-")[0]))
+    return tuple(sorted(found, key=lambda need: need.order))
 
 
 def _is_made(word: str) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.domain.record import record
-from pgpool_recovery.setup.facts import APT, HostState, PackageFiles, Surroundings
+from pgpool_recovery.setup.facts import APT, ClusterState, HostState, PackageFiles
 from pgpool_recovery.setup.need import Advice, Item, Need, There, words
 
 NAME = "10-packages"
@@ -12,7 +12,7 @@ COMMAND = "pgpool-recovery"
 WHY = (
     "The stage commands call pgpool-recovery there; the extension runs in the server, in PL/Python."
 )
-BEFORE = '[ -e "$RECORDS/packages.before" ] || packages >"$RECORDS/packages.before"'
+BEFORE = "packages_before"
 REMOVAL = ("packages_removed",)
 
 
@@ -24,7 +24,7 @@ class Wanted:
     server: str | None = None
 
 
-def packages(host: HostState, around: Surroundings) -> Iterator[Item]:
+def packages(host: HostState, around: ClusterState) -> Iterator[Item]:
     """Yield what a host has of the packages, and what it lacks."""
     majors = sorted({node.major for node in host.nodes if node.major is not None})
     missing = [
@@ -46,7 +46,8 @@ def packages(host: HostState, around: Surroundings) -> Iterator[Item]:
             is_needed=True,
         )
         return
-    if _has_command(host, around) and COMMAND not in host.installed:
+    is_packaged = COMMAND in host.installed or not _has_command(host, around)
+    if not is_packaged and any(one.server is None for one in missing):
         yield _by_command(host, missing)
         return
     found = {one.name: _file(one.name, host, around.packages) for one in missing}
@@ -71,9 +72,7 @@ def _by_packages(host: HostState, missing: list[Wanted], found: dict[str, str | 
     manager = host.manager or APT
     files = [file for file in found.values() if file is not None]
     given = [_given(one, found[one.name], manager) for one in missing]
-    install = f"{manager} install --yes --quiet {' '.join(given)}"
-    if manager == APT:
-        install = f"{install} || {{ apt-get update --quiet && {install}; }}"
+    install = f"install_packages {' '.join(given)}"
     installed = " && ".join(f"is_installed {one.name}" for one in missing)
     if any(one.name in host.installed for one in missing):
         installed = "false"  # It is an older version; the package manager compares them.
@@ -96,7 +95,7 @@ def _by_command(host: HostState, missing: list[Wanted]) -> Need:
     command = host.command or COMMAND
     others = [one for one in missing if one.server is not None]
     manager = host.manager or APT
-    installs = [f"{manager} install --yes --quiet {_given(one, None, manager)}" for one in others]
+    installs = [f"install_packages {_given(one, None, manager)}" for one in others]
     return Need(
         host.name,
         NAME,
@@ -144,11 +143,11 @@ def _file(name: str, host: HostState, files: PackageFiles | None) -> str | None:
     return found[0] if found else None
 
 
-def _has_command(host: HostState, around: Surroundings) -> bool:
+def _has_command(host: HostState, around: ClusterState) -> bool:
     return host.version == around.version
 
 
-def _has_files(host: HostState, major: int, around: Surroundings) -> bool:
+def _has_files(host: HostState, major: int, around: ClusterState) -> bool:
     nodes = [node for node in host.nodes if node.major == major]
     return all(node.control == around.extension_version for node in nodes)
 

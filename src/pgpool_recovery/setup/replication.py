@@ -8,7 +8,7 @@ ours are before all others, since the first one that fits counts.
 import ipaddress
 from collections.abc import Iterator
 
-from pgpool_recovery.setup.facts import HostState, NodeState, Surroundings
+from pgpool_recovery.setup.facts import ClusterState, HostState, NodeState
 from pgpool_recovery.setup.need import Advice, Item, Need, There, made, words
 from pgpool_recovery.setup.sql import answers, on_primary, run_sql
 
@@ -27,7 +27,7 @@ EXISTS = (
 )
 
 
-def replication(around: Surroundings) -> Iterator[Item]:
+def replication(around: ClusterState) -> Iterator[Item]:
     """Yield which nodes can log in to which others for replication, and what they lack."""
     is_refused = False
     for host in around.hosts:
@@ -40,7 +40,7 @@ def replication(around: Surroundings) -> Iterator[Item]:
         yield from _own_role(around)
 
 
-def _logins(host: HostState, node: NodeState, around: Surroundings) -> Iterator[Item | None]:
+def _logins(host: HostState, node: NodeState, around: ClusterState) -> Iterator[Item | None]:
     """Yield what is there, what the user has to do, and None for each login that is refused."""
     roles: dict[str, list[str]] = {}
     for peer, said in sorted(node.replication.items()):
@@ -64,7 +64,7 @@ def _logins(host: HostState, node: NodeState, around: Surroundings) -> Iterator[
         yield There(host.name, NAME, f"as {role} to node {', '.join(peers)}")
 
 
-def _own_role(around: Surroundings) -> Iterator[Need]:
+def _own_role(around: ClusterState) -> Iterator[Need]:
     primary = around.primary
     if primary is None:
         return
@@ -97,7 +97,7 @@ def _role(host: HostState, primary: NodeState) -> Need:
     )
 
 
-def _hba(host: HostState, node: NodeState, around: Surroundings) -> Need:
+def _hba(host: HostState, node: NodeState, around: ClusterState) -> Need:
     file = node.settings["hba_file"]
     addresses = sorted(
         {
@@ -122,7 +122,7 @@ def _hba(host: HostState, node: NodeState, around: Surroundings) -> Need:
     )
 
 
-def _pass_file(host: HostState, node: NodeState, around: Surroundings) -> Need:
+def _pass_file(host: HostState, node: NodeState, around: ClusterState) -> Need:
     file = f"{node.home}/.pgpass"
     others = [one for one in around.nodes if one is not node]
     begins = [f"{one.backend.host}:{one.backend.port}:replication:{ROLE}:" for one in others]

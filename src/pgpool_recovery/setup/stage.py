@@ -63,7 +63,7 @@ def whose(node: NodeState) -> str:
 def _need(host: HostState, node: NodeState, name: str) -> Need:
     data = node.backend.data_directory
     foreign = any(node.scripts.get(each) in (SAMPLE, OWN, WRAPPER) for each in STAGE_COMMANDS)
-    kept = " (kept beside ours as *.before-pgpool-recovery)" if foreign else ""
+    kept = "; what is there is kept as *.before-pgpool-recovery" if foreign else ""
 
     def as_owner(verb: str) -> str:
         return words("as_user", node.owner, host.command or COMMAND, verb, "--data-directory", data)
@@ -71,7 +71,7 @@ def _need(host: HostState, node: NodeState, name: str) -> Need:
     return Need(
         host.name,
         name,
-        f"stage commands in {data}: {whose(node)}{kept}",
+        f"stage commands in {data} ({whose(node)}){kept}",
         WHY,
         test="false",  # `install` itself leaves alone what is up to date.
         commands=(as_owner("install"),),

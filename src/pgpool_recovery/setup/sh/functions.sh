@@ -85,6 +85,21 @@ packages() {
     fi
 }
 
+# packages_before: record which packages there are, before some are added.
+packages_before() {
+    [ -e "$RECORDS/packages.before" ] || packages >"$RECORDS/packages.before"
+}
+
+# install_packages PACKAGE...: install packages, with a newer index if that of the host is too old.
+install_packages() {
+    if command -v apt-get >/dev/null; then
+        apt-get install --yes --quiet "$@" ||
+            { apt-get update --quiet && apt-get install --yes --quiet "$@"; }
+    else
+        dnf install --assumeyes --quiet "$@"
+    fi
+}
+
 # packages_added: record which packages were added since the first record of them, for the undo.
 packages_added() {
     packages | comm -13 "$RECORDS/packages.before" - >"$RECORDS/packages.added"

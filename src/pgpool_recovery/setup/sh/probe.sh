@@ -63,7 +63,7 @@ kind() {
     elif grep -q 'Part of pgpool-recovery\.' "$1"; then
         called=$(sed -n 's/^.*exec \([^ ]*\) .*$/\1/p' "$1" | tr -d "'")
         if [ -x "$called" ]; then echo ours; else echo broken; fi
-    elif grep -v '^[[:space:]]*#' "$1" | grep -q 'pgpool-recovery\($\|[^-./[:alnum:]_]\)'; then
+    elif grep -v '^[[:space:]]*#' "$1" | grep -q '\(^\|[^-.[:alnum:]_]\)pgpool-recovery\($\|[^-./[:alnum:]_]\)'; then
         echo wrapper
     elif grep -q 'This script is executed by "recovery_1st_stage" to recovery a Standby node\|This script is run after recovery_1st_stage to start Standby node\|recovery script for native replication' "$1"; then
         echo sample
@@ -149,6 +149,13 @@ server() {
         fact "node.$id.setting" "$name $(query postgres "
             SELECT setting FROM pg_catalog.pg_settings WHERE name OPERATOR(pg_catalog.=) '$name'")"
     done
+    fact "node.$id.recovery_user" "$(query postgres "
+        SELECT CASE WHEN rolsuper THEN 'superuser' ELSE 'role' END FROM pg_catalog.pg_roles
+         WHERE rolname OPERATOR(pg_catalog.=) $RECOVERY_USER")"
+    fact "node.$id.may_call" "$(query "$CALLED_IN" "
+        SELECT pg_catalog.bool_and(pg_catalog.has_function_privilege($RECOVERY_USER, p.oid, 'EXECUTE'))
+          FROM pg_catalog.pg_proc p
+         WHERE p.proname OPERATOR(pg_catalog.=) ANY ('{pgpool_recovery,pgpool_remote_start}')")"
     for database in $DATABASES; do
         found=$(query "$database" "
             SELECT e.extversion, n.nspname FROM pg_catalog.pg_extension e
