@@ -56,7 +56,7 @@ release: .build/release/installed
 	@.build/release/bin/python -m pip install --quiet --require-hashes -r requirements/release.txt
 	@touch $@
 packages: wheel
-	@$(BUILDER) -m packages --wheels dist/wheels --into dist/packages
+	@PYTHONPATH=src $(BUILDER) -m packages --wheels dist/wheels --into dist/packages
 
 # With Python 3.11 or later, and nothing but the locked build backend.
 .build/installed: requirements/build.txt
@@ -71,7 +71,7 @@ test test-all: quick lowest
 		-n 2 --dist loadfile $(MATRIX)
 
 quick: system-packages lint
-	$(PYTHON) -m pytest tests/unit tests/property src
+	$(PYTHON) -m pytest tests/unit tests/property src packages --ignore=packages/scripts
 
 # In one process: some tests send it signals, and a pytest-xdist worker has more than one thread.
 lowest: .build/lowest/installed

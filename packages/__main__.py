@@ -6,11 +6,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from packages import deb
+from packages import deb, rpm
 from packages.project import ROOT
 
 FORMATS: dict[str, tuple[str, Callable[[Path, Path], list[Path]]]] = {
     "deb": (deb.TOOL, deb.build),
+    "rpm": (rpm.TOOL, rpm.build),
 }
 """For each format its tool, and a function of the directory with the wheels and the result's."""
 

@@ -6,6 +6,7 @@ Release and rehearsal run it in a tree that has nothing but the files of one com
 import argparse
 import hashlib
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -40,7 +41,7 @@ def build(into: Path) -> None:
     """Build the files; raise CalledProcessError if a program fails."""
     wheels, packages = into / "wheels", into / "packages"
     # With the backend of this interpreter's environment, instead of another one made for it.
-    _run("make", "-s", "-o", ".build/installed", "wheel", f"BUILDER={sys.executable}")
+    _run("make", "-s", "-o", ".build/installed", "wheel", f"BUILDER={shlex.quote(sys.executable)}")
     (ROOT / "dist" / "wheels").rename(wheels)
     _run(sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", str(into))
     for name in FORMATS:

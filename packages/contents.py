@@ -3,7 +3,8 @@
 import zipfile
 from pathlib import Path
 
-from packages.project import NAME, ROOT
+from packages.generated import generated
+from packages.project import NAME, ROOT, source_date, version
 from packages.tree import File, Tree, merged, text
 
 LIBRARY = "/usr/lib/pgpool-recovery"
@@ -16,7 +17,8 @@ EXTENSION = "pgpool_recovery/extension/"
 
 def command(wheels: Path) -> Tree:
     """Return the files of the package with the command, the same in every format."""
-    return merged(launcher(), library(wheels), documents(NAME))
+    more = generated(version(wheels), source_date())
+    return merged(launcher(), library(wheels), documents(NAME), more)
 
 
 def launcher() -> Tree:

@@ -12,6 +12,7 @@ from email.utils import format_datetime
 from pathlib import Path
 
 from packages import contents
+from packages.generated import ZSH_DEBIAN, zsh_completion
 from packages.licences import copyright_file
 from packages.project import (
     DESCRIPTION,
@@ -71,10 +72,11 @@ def command(wheels: Path) -> Deb:
         depends=COMMAND_DEPENDS,
         summary=SUMMARY,
         description=DESCRIPTION,
-        tree=merged(contents.command(wheels), _copyright(NAME, wheels)),
+        tree=merged(contents.command(wheels), zsh_completion(ZSH_DEBIAN), _copyright(NAME, wheels)),
         scripts={
             "postinst": _script("command.postinst.sh"),
             "prerm": _script("command.prerm.sh"),
+            "postrm": _script("command.postrm.sh"),
             "triggers": TRIGGERS,
         },
         enhances="pgpool2",

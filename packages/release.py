@@ -6,7 +6,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tarfile
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -46,7 +45,11 @@ def main() -> int:
         print(*(f"DETAIL:  {reason}" for reason in reasons), sep="\n", file=sys.stderr)
         return 1
     into = ROOT / "dist" / f"{NAME}-{source.version}"
-    build(into)
+    try:
+        build(into)
+    except subprocess.CalledProcessError as error:
+        print(f"ERROR:  could not build the release: {error}", file=sys.stderr)
+        return 1
     print(into)
     return 0
 
@@ -129,13 +132,12 @@ def build(into: Path) -> None:
 
 def export(tree: Path) -> None:
     """Write the files of the commit that is checked out into a new directory."""
+    tree.mkdir()
     with tempfile.TemporaryFile() as archive:
-        subprocess.run(
-            ["git", "-C", ROOT, "archive", "--format=tar", "HEAD"], stdout=archive, check=True
-        )
+        git = ["git", "-C", str(ROOT), "archive", "--format=tar", "HEAD"]
+        subprocess.run(git, stdout=archive, check=True)
         archive.seek(0)
-        with tarfile.open(fileobj=archive) as opened:
-            opened.extractall(tree, filter="data")
+        subprocess.run(["tar", "-x", "-C", str(tree)], stdin=archive, check=True)
 
 
 def _git(root: Path, *words: str) -> str:

@@ -9,12 +9,18 @@ from hypothesis import settings as hypothesis_settings
 from tests.harness.host import why_no_hosts
 from tests.harness.product import Product, build_product
 from tests.harness.workspace import Workspace
+from tests.majors import skip_without_postgresql
 
 # How long drawing and running an example takes depends on what else the machine does.
 hypothesis_settings.register_profile(
     "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 hypothesis_settings.load_profile("any machine")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        skip_without_postgresql(item)
 
 
 @pytest.fixture(scope="session")

@@ -11,10 +11,17 @@ SUPPORTED = tuple(range(14, 20))
 
 def needs_postgresql(major: int) -> pytest.MarkDecorator:
     """Mark a test whose hosts need this major; it is skipped where there is none."""
-    reason = why_no_postgresql(major)
-    return pytest.mark.skipif(reason is not None, reason=str(reason))
+    return pytest.mark.postgresql(major)
 
 
 def in_whole_matrix(major: int) -> list[pytest.MarkDecorator]:
     """Mark a test that `make test` runs on other majors, and only `make test-all` on this one."""
     return [needs_postgresql(major), pytest.mark.whole_matrix]
+
+
+def skip_without_postgresql(item: pytest.Item) -> None:
+    """Have a test skipped that is marked as needing a major that no system here has."""
+    for mark in item.iter_markers("postgresql"):
+        reason = why_no_postgresql(mark.args[0])
+        if reason is not None:
+            item.add_marker(pytest.mark.skip(reason=reason))

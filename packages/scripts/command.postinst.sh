@@ -12,6 +12,13 @@ triggered)
     ;;
 configure | abort-upgrade | abort-remove | abort-deconfigure)
     compile
+    # The timer is not enabled. But if the administrator does that, a purge undoes it: this records
+    # the links that it would have.
+    deb-systemd-helper update-state pgpool-recovery-check.timer
+    if [ -d /run/systemd/system ]; then
+        systemctl --system daemon-reload ||
+            echo 'pgpool-recovery: warning: systemd did not read its units again' >&2
+    fi
     ;;
 *)
     echo "postinst called with unknown argument \`$1'" >&2

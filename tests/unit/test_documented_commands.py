@@ -28,7 +28,7 @@ FOR_WORDS = {
     "DIR": "/data",
     "FILE": "/file",
 }
-COMMAND = re.compile(r"pgpool-recovery((?: (?!/)[^\s|;&()`\"#]+)+)")
+COMMAND = re.compile(r"pgpool-recovery((?: (?!/|\d*>)[^\s|;&()`\"#]+)+)")
 
 
 def code(page: Path) -> Iterator[str]:

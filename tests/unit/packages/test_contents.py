@@ -9,7 +9,7 @@ from packages.licences import copyright_file
 from packages.tree import File
 from pgpool_recovery.config.own_command import LAUNCHER
 from pgpool_recovery.install.package_list import LISTS
-from tests.unit.packages.wheels import CONTROL, LICENCE, NAMES, make_wheels
+from tests.unit.packages.wheels import CONTROL, LICENCE, NAMES, make_wheels, only_in
 
 DIRECTORY = "/usr/share/postgresql/15/extension"
 
@@ -26,7 +26,7 @@ def words(entry: object) -> str:
 
 def test_command_and_what_it_imports(wheels: Path) -> None:
     tree = contents.command(wheels)
-    assert [path for path in tree if "/usr/lib/" in path] == [
+    assert [path for path in tree if "/usr/lib/pgpool-recovery/" in path] == [
         f"/usr/lib/pgpool-recovery/{name}"
         for name in sorted(
             [
@@ -38,8 +38,10 @@ def test_command_and_what_it_imports(wheels: Path) -> None:
                 "pgpool_recovery/__init__.py",
                 "pgpool_recovery/cli/__init__.py",
                 "pgpool_recovery/cli/main.py",
+                "pgpool_recovery/only_2_0_0/__init__.py",
                 *(f"pgpool_recovery/extension/{name}.control" for name in NAMES),
                 *(f"pgpool_recovery/extension/{name}--2.0.sql" for name in NAMES),
+                f"pgpool_recovery/extension/{only_in('2.0.0')}",
                 "start.py",
             ]
         )
@@ -57,7 +59,8 @@ def test_command_knows_by_which_program_it_is_started(wheels: Path) -> None:
 def test_extension_has_a_list_of_its_files(wheels: Path) -> None:
     """The command looks for the list in this directory: install/package_list.py."""
     tree = contents.extension(wheels, DIRECTORY, "the-package")
-    paths = sorted(f"{DIRECTORY}/{n}{s}" for n in NAMES for s in (".control", "--2.0.sql"))
+    names = [f"{name}{suffix}" for name in NAMES for suffix in (".control", "--2.0.sql")]
+    paths = sorted(f"{DIRECTORY}/{name}" for name in [*names, only_in("2.0.0")])
     assert list(tree) == sorted([*paths, f"{LISTS}/the-package"])
     assert words(tree[f"{LISTS}/the-package"]).splitlines() == paths
     assert words(tree[f"{DIRECTORY}/pgpool_adm.control"]) == CONTROL

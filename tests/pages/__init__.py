@@ -1,0 +1,1 @@
+"""Pages whose commands are run as a reader would type them, and whose output is compared."""
