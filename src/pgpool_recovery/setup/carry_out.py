@@ -84,7 +84,7 @@ def secrets_of(needs: Sequence[Need]) -> dict[str, str]:
 def scram_verifier(password: str, salt: bytes) -> str:
     """Return what the server stores of a password (RFC 5803), so that it never sees the password.
 
-    >>> scram_verifier("pencil", b"salt")[:27]
+    >>> scram_verifier("pencil", b"salt")[:28]
     'SCRAM-SHA-256$4096:c2FsdA==$'
     """
     salted = pbkdf2_hmac("sha256", password.encode(), salt, SCRAM_ITERATIONS)

@@ -44,25 +44,13 @@ def _of_host(host: HostState, around: ClusterState) -> Iterator[Item]:
 
 
 def assumed(host: HostState, around: ClusterState) -> HostState:
-    """Return a host that could not be examined as it should be if it is like one that could.
+    """Return a host that could not be examined, as if it lacked everything.
 
     What it may lack is written as a script, which itself tests what is there.
     """
     alike = next((one for one in around.hosts if one.problem is None), None)
-    if alike is None:
-        return host
-    model = next((node for node in alike.nodes if node.major is not None), None)
-    if model is None:
-        return host
     nodes = tuple(
-        replace(
-            node,
-            state="stopped",
-            owner=model.owner,
-            major=model.major,
-            bindir=model.bindir,
-            scripts=dict.fromkeys(STAGE_COMMANDS, ABSENT),
-        )
+        replace(node, state="stopped", scripts=dict.fromkeys(STAGE_COMMANDS, ABSENT))
         for node in host.nodes
     )
-    return replace(host, nodes=nodes, manager=alike.manager, offered=alike.offered)
+    return replace(host, nodes=nodes, manager=around.manager if alike is None else alike.manager)

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from pgpool_recovery.setup.facts import ClusterState, NodeState
-from pgpool_recovery.setup.need import Advice, Item, Need, There
+from pgpool_recovery.setup.need import Advice, Item, Need, There, words
+from pgpool_recovery.setup.script import LAST
 from pgpool_recovery.setup.sql import answers, identifier, literal, on_primary, run_sql
 
 NAME = "extension"
@@ -21,6 +22,16 @@ VERSION_OF = (
     "SELECT extversion FROM pg_catalog.pg_extension "
     "WHERE extname OPERATOR(pg_catalog.=) 'pgpool_recovery'"
 )
+
+
+AGAIN = (
+    "SELECT pg_catalog.format('CREATE EXTENSION IF NOT EXISTS pgpool_recovery "
+    "WITH SCHEMA %I VERSION %L;', n.nspname, e.extversion) FROM pg_catalog.pg_extension e "
+    "JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) e.extnamespace "
+    "WHERE e.extname OPERATOR(pg_catalog.=) 'pgpool_recovery' "
+    "AND e.extversion OPERATOR(pg_catalog.~~) '1.%'"
+)
+"""The statement that makes the stock extension again, if it is there."""
 
 
 def databases(calling: str) -> tuple[str, ...]:
@@ -46,6 +57,10 @@ def extension(around: ClusterState) -> Iterator[Item]:
             else "Start the primary, and run setup again.",
             is_needed=True,
         )
+        for other in around.hosts:
+            if other.problem is not None:
+                for node in other.nodes:
+                    yield from _unseen(other.name, node, around.pool.database)
         return
     host = around.host_of(primary).name
     for database in databases(around.pool.database):
@@ -131,6 +146,34 @@ def _need(
         undo_last=again,
         on_primary=True,
     )
+
+
+def _unseen(host: str, node: NodeState, calling: str) -> Iterator[Need]:
+    """Yield the needs of a node that may be the primary; a standby has what the primary has."""
+    for database in databases(calling):
+        name = f"extension-{database}"
+        again = run_sql(node, database, AGAIN)
+        place = words(database)
+        yield Need(
+            host,
+            f"50-{name}",
+            f"the extension in database {database}, if this is the primary",
+            "Pgpool-II calls its functions, or recoveries are recorded there.",
+            test=answers(node, database, "SELECT pg_catalog.pg_is_in_recovery()", "t"),
+            commands=(
+                f'again="$({again})"',
+                f'record="$(printf "sql {place} <<\'SQL\'\\n%s\\nSQL" "$again")"',
+                f'[ -z "$again" ] || echo "$record" | keep_undo {LAST}-{name}.primary',
+                run_sql(
+                    node,
+                    database,
+                    "CREATE EXTENSION IF NOT EXISTS pgpool_recovery WITH SCHEMA public; "
+                    "ALTER EXTENSION pgpool_recovery UPDATE",
+                ),
+            ),
+            undo=(on_primary(database, "DROP EXTENSION IF EXISTS pgpool_recovery"),),
+            on_primary=True,
+        )
 
 
 def _stock_again(database: str, found: tuple[str, str]) -> str:

@@ -130,7 +130,8 @@ class PackageFiles:
 class ClusterState:
     """Everything that decides what is missing.
 
-    `version` is that of this command, and `command` are the words that start it.
+    `version` is that of this command, and `command` are the words that start it. `manager` is the
+    package manager of this host.
     """
 
     pool: PoolState
@@ -139,6 +140,7 @@ class ClusterState:
     version: str
     extension_version: str
     command: tuple[str, ...] = ("pgpool-recovery",)
+    manager: str = APT
 
     @property
     def nodes(self) -> tuple[NodeState, ...]:

@@ -14,7 +14,15 @@ from pgpool_recovery.domain.error import RecoveryError, Refused, Unreachable, re
 from pgpool_recovery.files.text import text_of
 from pgpool_recovery.setup.access import RootShell
 from pgpool_recovery.setup.extension import databases
-from pgpool_recovery.setup.facts import Backend, ClusterState, HostState, PackageFiles, PoolState
+from pgpool_recovery.setup.facts import (
+    APT,
+    DNF,
+    Backend,
+    ClusterState,
+    HostState,
+    PackageFiles,
+    PoolState,
+)
 from pgpool_recovery.setup.pool import find_conf, read_pool
 from pgpool_recovery.setup.probe import answered, question, unanswered
 
@@ -48,7 +56,8 @@ def observe(
         )
         states = tuple(found)
     command = tuple(own_command())
-    return ClusterState(pool, states, packages, __version__, EXTENSION_VERSION, command)
+    manager = APT if shutil.which(APT, path=PATH) else DNF
+    return ClusterState(pool, states, packages, __version__, EXTENSION_VERSION, command, manager)
 
 
 def hosts_of(pool: PoolState) -> dict[str, list[Backend]]:

@@ -1,5 +1,7 @@
 """Needs are carried out in order, stop at the first failure, and go on from there."""
 
+import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -103,6 +105,20 @@ def test_password_is_in_the_password_files_only() -> None:
         if password in text
     ]
     assert with_it == ["42-password-file-0", "42-password-file-1", "42-password-file-2"]
+
+
+def test_server_gets_the_verifier_and_nothing_else() -> None:
+    """A $ in it must not be the shell's."""
+    found = around(ready(0), ready(1, replication={0: NO_ENTRY, 2: "ok repl"}), ready(2))
+    there = shells()
+    ran(needs_of(decide(found)), there, FILES)
+    (text,) = (one for one in there["server1"].scripts if "CREATE ROLE" in one)
+    (line,) = (one for one in text.split("\n") if "CREATE ROLE" in one)
+    command = line.partition(" | ")[0]
+    statement = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True)
+    verifier = r"SCRAM-SHA-256\$4096:[\w+/]{22}==\$[\w+/]{43}=:[\w+/]{43}="
+    role = r"CREATE ROLE pgpool_recovery_replication LOGIN REPLICATION PASSWORD"
+    assert re.fullmatch(rf"{role} '{verifier}';\n", statement.stdout)
 
 
 def test_no_secret_is_made_in_vain() -> None:

@@ -1,5 +1,6 @@
 """From facts to needs: only what is missing, each with its commands and what takes them back."""
 
+import subprocess
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +11,9 @@ from pgpool_recovery.domain.record import replace
 from pgpool_recovery.setup.decide import decide
 from pgpool_recovery.setup.facts import OWN, WRAPPER, ClusterState, PackageFiles
 from pgpool_recovery.setup.need import Advice, Item, Need, There, needs_of
-from tests.unit.setup.stock import FILES, KEY, POOL, around, host, node, ready
+from pgpool_recovery.setup.probe import unanswered
+from pgpool_recovery.setup.script import script
+from tests.unit.setup.stock import BACKENDS, FILES, KEY, POOL, around, host, node, ready
 
 DENIED = "postgres@server1: Permission denied (publickey)."
 NO_ENTRY = "no FATAL: no pg_hba.conf entry for replication connection"
@@ -245,6 +248,22 @@ def test_host_that_is_not_reached_gets_a_script_like_the_others() -> None:
     found = around(host(0), host(1), cut_off)
     assert names(decide(found), "server3") == ["10-packages", "20-stage-commands-2"]
     assert "it could not be examined: no route to host" in advice(found, is_needed=True)
+
+
+def test_without_any_login_the_scripts_find_out_what_they_need() -> None:
+    hosts = [unanswered(one.host, [one], "no route") for one in BACKENDS]
+    found = around(*hosts)
+    items = decide(found)
+    assert names(items, "server1") == [
+        "10-packages",
+        "20-stage-commands-0",
+        "50-extension-template1",
+        "50-extension-postgres",
+    ]
+    for each in hosts:
+        text = script([need for need in needs_of(items) if need.host == each.name])
+        subprocess.run(["sh", "-n"], input=text, text=True, check=True)
+    assert '"$PACKAGES"/postgresql-"$(head -n 1 ' in needed(found, "10-packages")[0].commands[1]
 
 
 def test_methods_are_only_advised() -> None:

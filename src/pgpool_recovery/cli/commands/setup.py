@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pgpool_recovery.cli.say import say, say_json
-from pgpool_recovery.domain.error import RecoveryError, Refused, UsageError
+from pgpool_recovery.domain.error import RecoveryError, Refused, Unverified, UsageError
 
 if TYPE_CHECKING:
     from pgpool_recovery.control.check import Reported
@@ -49,9 +49,17 @@ def setup(
     around, items = _look(pool, files, shells)
     if script is not None or playbook is not None:
         return _write(around, items, script, playbook, as_json=as_json)
-    done = list[str]()
+    done, before = list[str](), frozenset[str]()
     for _ in range(MAX_ROUNDS):
-        needs = _possible(items, shells)
+        needs = _possible(around, items)
+        names = frozenset(f"{need.host}: {need.name}" for need in needs)
+        if needs and names <= before:
+            raise Unverified(
+                f"still missing after it was carried out: {', '.join(sorted(names))}",
+                detail="\n".join(f"{need.host}: {need.what}" for need in needs),
+                hint="What was done is on record: pgpool-recovery setup --undo takes it back.",
+            )
+        before = names
         if not as_json:
             _show(around, items, needs)
         if dry_run or not needs:
@@ -86,15 +94,12 @@ def _look(
     return around, decide(around)
 
 
-def _possible(
-    items: "Sequence[Item]", shells: "Mapping[str, RootShell | RecoveryError]"
-) -> "tuple[Need, ...]":
-    """Return the needs of the hosts that setup can log in to."""
+def _possible(around: "ClusterState", items: "Sequence[Item]") -> "tuple[Need, ...]":
+    """Return the needs of the hosts that were examined; nothing is done on others."""
     from pgpool_recovery.setup.need import needs_of
 
-    return tuple(
-        need for need in needs_of(items) if not isinstance(shells[need.host], RecoveryError)
-    )
+    unseen = {host.name for host in around.hosts if host.problem is not None}
+    return tuple(need for need in needs_of(items) if need.host not in unseen)
 
 
 def _show(around: "ClusterState", items: "Sequence[Item]", needs: "Sequence[Need]") -> None:

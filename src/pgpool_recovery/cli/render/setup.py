@@ -10,6 +10,7 @@ from pgpool_recovery.setup.undo import UndoRecord
 
 HEADER = ("host", "state", "what")
 MISSING, YOURS, HINT, IS_THERE = "missing", "TO DO", "advice", "ok"
+UNSEEN = "not seen"
 FUNCTIONS = ("add_line", "as_user", "first_line", "install_packages", "packages_added")
 
 
@@ -17,6 +18,7 @@ def found_lines(around: ClusterState, items: Sequence[Item]) -> list[str]:
     """Return a table of what each host has and lacks, and below it what is left to the user."""
     pool = around.pool
     line = "" if pool.release is None else " " + ".".join(map(str, pool.release))
+    unseen = {host.name for host in around.hosts if host.problem is not None}
     calls = f"calls its functions in database {pool.database}"
     lines = [
         f"Pgpool-II{line}, {pool.conf}: {len(pool.backends)} nodes, {calls}",
@@ -26,7 +28,7 @@ def found_lines(around: ClusterState, items: Sequence[Item]) -> list[str]:
             for host in around.hosts
         ),
         "",
-        *table(HEADER, [_row(item) for item in items]),
+        *table(HEADER, [_row(item, unseen) for item in items]),
     ]
     advice = [item for item in items if isinstance(item, Advice)]
     for needed, title in ((True, "Left to you, because recoveries need it:"), (False, "Advice:")):
@@ -103,12 +105,12 @@ def _nodes(around: ClusterState, name: str) -> str:
     )
 
 
-def _row(item: Item) -> tuple[str, str, str]:
+def _row(item: Item, unseen: set[str]) -> tuple[str, str, str]:
     match item:
         case There():
             return item.host, IS_THERE, f"{_name(item.name)}: {item.what}"
         case Need():
-            return item.host, MISSING, item.what
+            return item.host, UNSEEN if item.host in unseen else MISSING, item.what
         case Advice():
             return item.host, YOURS if item.is_needed else HINT, item.what
 
