@@ -109,7 +109,7 @@ def _recovery_user(host: str, primary: NodeState, around: ClusterState) -> Itera
             f"51-grant-{database}",
             f"the role {user}, recovery_user in {around.pool.conf}, may not call the functions in "
             f"database {database}",
-            "Pgpool-II, and pgpool-recovery, call them as this role, which need not be a superuser.",
+            "They are called as this role, which need not be a superuser.",
             test="false",
             commands=(
                 run_sql(
