@@ -16,7 +16,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PYTHONDONTWRITEBYTECODE = 1
 
 .PHONY: help demo wheel test test-all quick lowest lint format lock system-packages systems \
-	site links
+	site links recording
 
 help:
 	@echo "make demo    lose a node of a real cluster under load and recover it, on loopback"
@@ -27,12 +27,18 @@ help:
 	@echo "make lowest  run the unit tests with the lowest versions that pyproject.toml allows"
 	@echo "make systems build the Debian systems with other PostgreSQL majors (once, 3 minutes, 2 GB)"
 	@echo "make site    dist/site: the documentation as web pages; warnings are errors"
+	@echo "make recording  run the demo, and draw docs/pictures/demo.svg from what it writes"
 	@echo "make links   try the links that lead elsewhere (needs the network)"
 	@echo "make format  format the code"
 	@echo "make lock    update the pinned Python packages"
 
 demo: system-packages $(VENV)/installed
 	@$(SUDO) $(PYTHON) -m demo
+
+recording: system-packages $(VENV)/installed
+	@mkdir -p .build
+	@$(SUDO) $(PYTHON) -m demo > .build/demo.txt
+	@$(PYTHON) -m demo.recording < .build/demo.txt > docs/pictures/demo.svg
 
 wheel: .build/installed
 	@rm -rf dist/wheels
