@@ -10,17 +10,19 @@ BUILDER := .build/venv/bin/python
 LOWEST := .build/lowest/bin/python
 PAGES := .build/site/bin/python -m ci.pages
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env=PGPOOL_RECOVERY_SYSTEMS)
-SOURCES := src tests extension demo bench ci hatch_build.py
+SOURCES := src tests extension demo bench ci packages hatch_build.py
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PYTHONDONTWRITEBYTECODE = 1
 
-.PHONY: help demo wheel test test-all quick lowest lint format lock system-packages systems \
-	site links recording
+.PHONY: help demo wheel packages release test test-all quick lowest lint format lock \
+	system-packages systems site links recording
 
 help:
 	@echo "make demo    lose a node of a real cluster under load and recover it, on loopback"
 	@echo "make wheel   dist/wheels: our wheel and those that it needs, pinned by hash, to install on hosts"
+	@echo "make release all files of a release, from a commit with the tag of its version"
+	@echo "make packages  dist/packages: the packages of the distributions, from these wheels"
 	@echo "make test    lint and run all tests (about 50 minutes)"
 	@echo "make test-all  the same with the whole matrix of majors"
 	@echo "make quick   lint and run the tests that need no server (1 minute)"
@@ -41,7 +43,7 @@ recording: system-packages $(VENV)/installed
 	@$(PYTHON) -m demo.recording < .build/demo.txt > docs/pictures/demo.svg
 
 wheel: .build/installed
-	@rm -rf dist/wheels
+	@rm -rf dist/wheels && mkdir -p .build
 	@$(BUILDER) -m pip download --quiet --require-hashes --only-binary :all: \
 		-r requirements/runtime.txt -d dist/wheels
 	@$(BUILDER) -m hatchling build -t wheel -d dist/wheels
@@ -49,6 +51,18 @@ wheel: .build/installed
 		's/^([0-9a-f]+) +pgpool_recovery-([^-]+)-.*/pgpool-recovery==\2 --hash=sha256:\1/'; \
 	} > .build/requirements.txt
 	@mv .build/requirements.txt dist/wheels/requirements.txt
+
+# Everything that a release consists of, into dist/pgpool-recovery-VERSION: only from a commit with the
+# tag of its version. CONTRIBUTING.md has the steps.
+release: .build/release/installed
+	@.build/release/bin/python -m packages.release
+
+.build/release/installed: requirements/release.txt
+	@$(PYTHON3) -m venv --clear .build/release
+	@.build/release/bin/python -m pip install --quiet --require-hashes -r requirements/release.txt
+	@touch $@
+packages: wheel
+	@PYTHONPATH=src $(BUILDER) -m packages --wheels dist/wheels --into dist/packages
 
 # With Python 3.11 or later, and nothing but the locked build backend.
 .build/installed: requirements/build.txt
@@ -63,7 +77,7 @@ test test-all: quick lowest
 		-n 2 --dist loadfile $(MATRIX)
 
 quick: system-packages lint
-	$(PYTHON) -m pytest tests/unit tests/property src
+	$(PYTHON) -m pytest tests/unit tests/property src packages --ignore=packages/scripts
 
 # In one process: some tests send it signals, and a pytest-xdist worker has more than one thread.
 lowest: .build/lowest/installed
@@ -82,6 +96,7 @@ lint: $(VENV)/installed
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 	$(PYTHON) -m ci.rules
+	$(PYTHON) -m ci.spelling
 	$(PYTHON) -m ci.rooms --check
 	$(VENV)/bin/vermin --quiet --no-tips --violations -t=3.6- extension/python
 	$(VENV)/bin/vermin --quiet --no-tips --violations -t=3.6- src/pgpool_recovery/pcp/client
@@ -118,8 +133,8 @@ $(VENV)/installed: requirements/development.txt pyproject.toml | system-packages
 	@touch $@
 
 lock: $(VENV)/installed
-	$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-		--no-header --no-emit-index-url --no-emit-find-links --upgrade \
+	$(VENV)/bin/uv pip compile --quiet --python-platform linux --python-version 3.11 \
+		--generate-hashes --no-header --no-emit-index-url --no-emit-find-links --upgrade \
 		-o requirements/runtime.txt pyproject.toml
 	$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-header --no-emit-index-url --no-emit-find-links --upgrade --group dev \
@@ -127,6 +142,9 @@ lock: $(VENV)/installed
 	$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-header --no-emit-index-url --no-emit-find-links --no-annotate \
 		-c requirements/development.txt -o requirements/build.txt --group build
+	$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-header --no-emit-index-url --no-emit-find-links --no-annotate \
+		-c requirements/development.txt -o requirements/release.txt --group release
 	$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-header --no-emit-index-url --no-emit-find-links --upgrade --group test \
 		--resolution lowest-direct -o requirements/lowest.txt pyproject.toml

@@ -85,11 +85,8 @@ class Pgpool:
         Without `keep_status` it forgets which nodes were down.
         """
         self._write_files()
-        directory = self.place.directory
-        files = ["-F", f"{directory}/pcp.conf", "-a", f"{directory}/pool_hba.conf"]
-        status = [] if keep_status else ["-D"]
-        argv = [*self._pgpool(), *files, *status, "-n"]
-        self._child = self.machine.spawn(argv, log=self.place.log, cwd=directory)
+        argv = self._start_argv(keep_status=keep_status)
+        self._child = self.machine.spawn(argv, log=self.place.log, cwd=self.place.directory)
         try:
             until(self._is_ready, within_s=40, what="Pgpool-II to be ready", tolerating=(PcpError,))
         except DeadlineError as error:
@@ -194,7 +191,7 @@ class Pgpool:
         self, program: str, *arguments: str, timeout_s: float = _PCP_ANSWERS_WITHIN_S
     ) -> Completed:
         """Run a pcp_* program over a connection of its own, and return its output."""
-        where = ["-h", self.machine.address, "-p", str(self.place.pcp_port), "-U", PCP_USER, "-w"]
+        where = ["-h", self.place.pcp_host, "-p", str(self.place.pcp_port), "-U", PCP_USER, "-w"]
         env = {"PCPPASSFILE": str(self.place.pcppass)}
         argv = [program, *where, *arguments]
         return self.machine.run(argv, env=env, timeout_s=timeout_s, check=False)
@@ -205,6 +202,11 @@ class Pgpool:
 
     def _pgpool(self) -> list[str]:
         return ["pgpool", "-f", f"{self.place.directory}/pgpool.conf"]
+
+    def _start_argv(self, *, keep_status: bool) -> list[str]:
+        directory = self.place.directory
+        files = ["-F", f"{directory}/pcp.conf", "-a", f"{directory}/pool_hba.conf"]
+        return [*self._pgpool(), *files, *([] if keep_status else ["-D"]), "-n"]
 
     def _command_node(self, program: str, node_id: int) -> None:
         self.wait_until_settled()

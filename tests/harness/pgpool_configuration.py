@@ -57,6 +57,11 @@ class PgpoolPlace:
         return self.directory / "failover.sh"
 
     @property
+    def pcp_host(self) -> str:
+        """The name under which programs on its own host reach PCP."""
+        return self.machine.address
+
+    @property
     def pcppass(self) -> Path:
         return self.directory / ".pcppass"
 

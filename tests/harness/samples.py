@@ -1,6 +1,7 @@
 """Pgpool-II's own sample scripts from its package, with only their variables filled in."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from .machine import Machine
@@ -25,7 +26,6 @@ def why_no_samples(machine_root: Path) -> str | None:
 
 def sample(name: str, server: Server, pgpool: Pgpool) -> str:
     """Return the text of a sample for the systems of a cluster."""
-    text = (pgpool.machine.system.root / EXAMPLES / f"{name}.sample").read_text()
     home = str(server.machine.home)
     values = {
         "PGHOME": str(server.installation.bindir.parent),
@@ -36,6 +36,12 @@ def sample(name: str, server: Server, pgpool: Pgpool) -> str:
         "PCP_PORT": str(pgpool.place.pcp_port),
         "SSH_KEY_FILE": KEY,
     }
+    return filled_in(name, pgpool.machine.system.root, values, home)
+
+
+def filled_in(name: str, root: Path, values: Mapping[str, str], home: str) -> str:
+    """Return the text of a system's sample with these values of its variables."""
+    text = (root / EXAMPLES / f"{name}.sample").read_text()
     for variable, value in values.items():
         text = re.sub(rf"^{variable}=.*$", f"{variable}={value}", text, flags=re.MULTILINE)
     return text.replace("/var/lib/pgsql", home)

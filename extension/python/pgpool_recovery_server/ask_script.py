@@ -34,14 +34,15 @@ def ask_script(
             ended = SupervisedRun(server, session, supervisor_program).run(
                 [script.path] + arguments, environment(server, script), script.identity
             )
-            return success(True, server.in_encoding(answer_of(script_name, ended)))
+            answer = answer_of(script_name, ended, is_ours=script.is_ours)
+            return success(True, server.in_encoding(answer))
         except Failure as cause:
             return failed(server.shown(cause))
 
     return without_traceback(plpy, call)
 
 
-def answer_of(script_name: str, ended: Ended) -> str:
+def answer_of(script_name: str, ended: Ended, *, is_ours: bool) -> str:
     """Return the answer; raises Failure when the script failed or gave none."""
     if ended.record is not None:
         raise Failure(
@@ -51,7 +52,7 @@ def answer_of(script_name: str, ended: Ended) -> str:
             sqlstate=ended.record.get("sqlstate") or INTERNAL_ERROR,
         )
     if ended.status != 0:
-        raise why(script_name, ended)
+        raise why(script_name, ended, is_ours=is_ours)
     if ended.document is None:
         raise Failure(
             'script "%s" gave no answer' % script_name,

@@ -16,6 +16,13 @@ INSTALL_SAME_BUILD = (
     "the owner of the data directory, run pgpool-recovery install of this build with "
     "--data-directory."
 )
+INSTALL_AGAIN = (
+    "The pgpool-recovery that the stage commands here call has gone, or cannot be run. Install it "
+    "again; or, if it is elsewhere now, run pgpool-recovery install with --data-directory as the "
+    "owner of the data directory."
+)
+NOT_RUN = (126, 127)
+"""The exit statuses of a shell that could not run a program."""
 HANDED_ON = "PGPOOL_RECOVERY_HANDED_ON"
 """The environment variable that hands on what one of our scripts wrote to the script that is called
 next in the same session, and to no other: from our first stage to our remote start."""
@@ -60,7 +67,7 @@ def run_script(
                 [script.path] + arguments, variables, script.identity
             )
             if ended.status != 0:
-                raise why(script_name, ended)
+                raise why(script_name, ended, is_ours=script.is_ours)
             if ended.document is not None:
                 keep(session, ended.document)
         except Failure as cause:
@@ -110,7 +117,7 @@ def environment(server: Server, script: Script) -> Dict[str, str]:
     return variables
 
 
-def why(script_name: str, ended: Ended) -> Failure:
+def why(script_name: str, ended: Ended, *, is_ours: bool = False) -> Failure:
     """Return the failure of a script that ended with a status other than 0.
 
     Our own stage commands report it in a record with the parts of an error. For any other script,
@@ -122,11 +129,15 @@ def why(script_name: str, ended: Ended) -> Failure:
             detail=detail_of_record(ended.record),
             hint=ended.record.get("hint"),
         )
-    is_other = any(map(is_record_of_another_build, ended.lines))
+    hint = "The whole output is in the server log."
+    if any(map(is_record_of_another_build, ended.lines)):
+        hint = INSTALL_SAME_BUILD
+    elif is_ours and ended.status in NOT_RUN:
+        hint = INSTALL_AGAIN
     return Failure(
         'script "%s" %s' % (script_name, how_it_ended(ended.status)),
         detail=last_lines(ended.lines) + without_last_word(ended.status),
-        hint=INSTALL_SAME_BUILD if is_other else "The whole output is in the server log.",
+        hint=hint,
     )
 
 

@@ -70,8 +70,9 @@ def zsh_script() -> str:
         first=_indented([_quoted(f"{name}:{text}") for name, text in first], 8),
         commands=_indented(
             [
-                f"{each.name}) _arguments {' '.join(map(_zsh_option, _all(each)))} ;;"
+                f"{each.name}) _arguments {' '.join([*_zsh_argument(each), *options])} ;;"
                 for each in COMMANDS.values()
+                for options in [map(_zsh_option, _all(each))]
             ],
             4,
         ),
@@ -125,6 +126,13 @@ def _bash_value(option: Option) -> str:
         return BASH_FILE
     words = " ".join(option.value.choices)
     return f"mapfile -t COMPREPLY < <(compgen -W '{words}' -- \"$cur\"); return"
+
+
+def _zsh_argument(command: Command) -> Iterator[str]:
+    """Yield the positional argument, without which _arguments completes nothing after one."""
+    argument = command.argument
+    if argument is not None:
+        yield _quoted(f"{'*' if argument.is_repeatable else '1'}:{argument.value.metavar}: ")
 
 
 def _zsh_option(option: Option) -> str:

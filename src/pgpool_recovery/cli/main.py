@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from pgpool_recovery.cli.bug import report_without_values
 from pgpool_recovery.cli.locale import run_in_utf8, write_as_the_terminal_reads
+from pgpool_recovery.cli.whole import load_the_rest_later
 
 STAGES = (
     "recovery_1st_stage",
@@ -15,7 +16,9 @@ STAGES = (
     "pgpool_recovery_plan",
     "pgpool_recovery_check",
 )
-HOOKS = ("failover", "follow_primary")
+FAILOVER = "failover"
+"""It ends within seconds, and clients wait for it."""
+HOOKS = (FAILOVER, "follow_primary")
 FOR_PEOPLE = frozenset({"--help", "-h", "--rehearse", "--json"})
 
 COLLECT_EVERY = 50_000
@@ -34,6 +37,8 @@ def main(words: Sequence[str] | None = None) -> int:
         atexit.register(gc.freeze)
     first, *rest = [*(sys.argv[1:] if words is None else words), ""]
     rest = rest[:-1]
+    if is_own_process and first != FAILOVER:
+        load_the_rest_later()
     if first == "agent":
         from pgpool_recovery.agent.serve import main as serve
 

@@ -42,7 +42,14 @@ class Change:
     replaced: tuple[str, ...]
 
 
-def change_of(path: Path, command: Sequence[str], settings_file: Path | None, words: str) -> Change:
+def change_of(
+    path: Path,
+    command: Sequence[str],
+    settings_file: Path | None,
+    words: str,
+    *,
+    with_hooks: bool = True,
+) -> Change:
     """Return what install changes in a pgpool.conf; raise Refused when that is not possible.
 
     `words` are the placeholders with which Pgpool-II calls the hooks.
@@ -50,7 +57,7 @@ def change_of(path: Path, command: Sequence[str], settings_file: Path | None, wo
     path = _real(path)
     before = _read(path)
     base = without_ours(before)
-    lines = our_lines(base, command, settings_file, words)
+    lines = our_lines(base, command, settings_file, words) if with_hooks else recovery_lines(base)
     names = [line.partition(" = ")[0] for line in lines]
     replaced = tuple(line for line in lines_of(base) if _sets(line) in names)
     return Change(path, before, with_ours(base, lines), lines, replaced)
@@ -64,6 +71,24 @@ def our_lines(
     `words` are the placeholders with which Pgpool-II calls the hooks. Raises Refused in a mode
     without online recovery, or when the path of the command has special characters.
     """
+    stages = recovery_lines(text)
+    if mode_of(text) in TWO_STAGES:
+        return stages
+    setting = [] if settings_file is None else [f"{VARIABLE}={_plain(str(settings_file))}"]
+    call = " ".join([*setting, *map(_plain, command)])
+    is_old = OLD_FOLLOW in text and FOLLOW not in text
+    hooks = {
+        "failover_command": f"{call} failover {words}",
+        OLD_FOLLOW if is_old else FOLLOW: f"{call} follow_primary {words}",
+    }
+    return (*stages, *_as_lines(hooks))
+
+
+def recovery_lines(text: str) -> tuple[str, ...]:
+    """Return the lines by which a pgpool.conf calls our stage commands, in its clustering mode.
+
+    Raises Refused in a mode without online recovery.
+    """
     mode = mode_of(text)
     has_stages = mode in TWO_STAGES
     if mode != STREAMING and not has_stages:
@@ -72,20 +97,10 @@ def our_lines(
             detail=f"The modes with online recovery are {STREAMING}, {' and '.join(TWO_STAGES)}.",
             hint="Check backend_clustering_mode in pgpool.conf.",
         )
-    stages = {
-        "recovery_1st_stage_command": "recovery_1st_stage",
-        "recovery_2nd_stage_command": "recovery_2nd_stage" if has_stages else "",
-    }
-    if has_stages:
-        return _as_lines(stages)
-    setting = [] if settings_file is None else [f"{VARIABLE}={_plain(str(settings_file))}"]
-    call = " ".join([*setting, *map(_plain, command)])
-    is_old = OLD_FOLLOW in text and FOLLOW not in text
     return _as_lines(
         {
-            **stages,
-            "failover_command": f"{call} failover {words}",
-            OLD_FOLLOW if is_old else FOLLOW: f"{call} follow_primary {words}",
+            "recovery_1st_stage_command": "recovery_1st_stage",
+            "recovery_2nd_stage_command": "recovery_2nd_stage" if has_stages else "",
         }
     )
 

@@ -3,18 +3,18 @@
 import os
 import re
 import shlex
-import sys
 from pathlib import Path
 
 from pgpool_recovery import __version__
 from pgpool_recovery.config.load import VARIABLE
+from pgpool_recovery.config.own_command import own_command
 from pgpool_recovery.domain.error import Refused, reason_of
 from pgpool_recovery.files.text import read_bytes
 from pgpool_recovery.files.trust import user_name
 from pgpool_recovery.install.placed_file import INSTALL, OURS, PlacedFile
 
 MODE = 0o700
-CALL = re.compile(rb"^(?![ \t]*#).*pgpool-recovery(?![-\w./])", re.MULTILINE)
+CALL = re.compile(rb"^(?![ \t]*#).*pgpool-recovery(\.pyz)?(?![-\w./])", re.MULTILINE)
 """A line, not a comment, with our command, not with a directory or file whose name begins so."""
 WORDS = rb"[^\n;&|<>$`]+"
 """Words of one command: no end of a command, no redirection, nothing that a shell replaces."""
@@ -103,11 +103,3 @@ def _script(name: str, purpose: str, settings_file: Path | None) -> bytes:
         f"# {OURS.decode()} Version {__version__}. It is called to {purpose}.\n"
         f'{setting}exec {command} {name} "$@"\n'
     ).encode()
-
-
-def own_command() -> list[str]:
-    """Return the words that start this command again, in any directory and environment."""
-    script = Path(sys.executable).with_name("pgpool-recovery")
-    if os.access(script, os.X_OK):
-        return [str(script)]
-    return [sys.executable, "-I", "-m", "pgpool_recovery"]

@@ -2,8 +2,9 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import Protocol
 
-from pgpool_recovery.check.finding import Finding, Severity
+from pgpool_recovery.check.finding import Severity
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.metrics.family import Family, Sample
 
@@ -87,8 +88,20 @@ def recovery_families(runs: Sequence[LastRun]) -> tuple[Family, ...]:
     )
 
 
+class Counted(Protocol):
+    """A finding, as the stage command has it, or as a command for people has read it."""
+
+    @property
+    def severity(self) -> str:
+        """One of the values of Severity."""
+
+    @property
+    def node_id(self) -> int | None:
+        """The node, or None for the cluster."""
+
+
 def check_families(
-    findings: Iterable[Finding], node_ids: Iterable[int | None], now_s: float
+    findings: Iterable[Counted], node_ids: Iterable[int | None], now_s: float
 ) -> tuple[Family, ...]:
     """Return the metrics of a check; a severity without findings has a sample of 0."""
     nodes = [NO_NODE, *(str(node_id) for node_id in node_ids if node_id is not None)]
@@ -111,5 +124,16 @@ def check_families(
             "pgpool_recovery_check_timestamp_seconds",
             "When the last check was done.",
             (({}, now_s),),
+        ),
+    )
+
+
+def outcome_families(exit_status: int) -> tuple[Family, ...]:
+    """Return the metric that a check has even if it could not be made."""
+    return (
+        Family(
+            "pgpool_recovery_check_exit_status",
+            "The exit status of the last check on this host.",
+            (({}, float(exit_status)),),
         ),
     )

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pgpool_recovery.check.finding import Finding
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import Refused, Unreachable
 from pgpool_recovery.domain.event import Say
@@ -15,7 +14,13 @@ from pgpool_recovery.files.text import text_of
 from pgpool_recovery.files.trust import Untrusted, read_own
 from pgpool_recovery.files.write import open_lock_file, write_file
 from pgpool_recovery.log.note import waits
-from pgpool_recovery.metrics.families import LastRun, check_families, recovery_families
+from pgpool_recovery.metrics.families import (
+    Counted,
+    LastRun,
+    check_families,
+    outcome_families,
+    recovery_families,
+)
 from pgpool_recovery.metrics.family import Family, render, without
 from pgpool_recovery.postgres.connection import connect
 from pgpool_recovery.postgres.extension import RUNS
@@ -70,7 +75,7 @@ def publish_recoveries(settings: Settings, say: Say) -> None:
 
 
 def publish_check(
-    settings: Settings, findings: Iterable[Finding], node_ids: Iterable[int | None], say: Say
+    settings: Settings, findings: Iterable[Counted], node_ids: Iterable[int | None], say: Say
 ) -> None:
     """Write the metrics of a check."""
     file = settings.metrics.textfile
@@ -80,6 +85,23 @@ def publish_check(
         write(Path(file), check_families(findings, node_ids, time.time()))
     except (OSError, Refused) as error:
         say(f"metrics: could not write {file}: {_reason(error)}")
+
+
+def publish_outcome(
+    file: Path,
+    exit_status: int,
+    findings: Iterable[Counted] = (),
+    node_ids: Iterable[int | None] | None = None,
+) -> None:
+    """Write the metrics of a check on the host where the command runs; raises Refused.
+
+    Without `node_ids` the check could not be made: what the last one found is kept, with its time.
+    """
+    found = () if node_ids is None else check_families(findings, node_ids, time.time())
+    try:
+        write(file, (*found, *outcome_families(exit_status)))
+    except (OSError, Refused) as error:
+        raise Refused(f"could not write metrics file {file}: {_reason(error)}") from error
 
 
 def write(file: Path, families: tuple[Family, ...]) -> None:

@@ -7,8 +7,8 @@ import select
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from math import ceil
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pgpool_recovery.domain.error import (
@@ -20,7 +20,7 @@ from pgpool_recovery.domain.error import (
 )
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.files.ahead import import_ahead
-from pgpool_recovery.files.text import bytes_of, lines_of, read_text, text_of
+from pgpool_recovery.files.text import bytes_of, lines_of, text_of
 from pgpool_recovery.log.note import AnySpan, span
 from pgpool_recovery.postgres.conninfo import format_conninfo
 from pgpool_recovery.postgres.denied import INSUFFICIENT_PRIVILEGE, denied
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from psycopg.rows import RowFactory
 
 APPLICATION_NAME = "pgpool-recovery"
-QUERIES = Path(__file__).with_name("sql")
 PHYSICAL_REPLICATION = {"replication": "true", "dbname": "replication"}
 """The database name serves only for the lookup in the password file, as in libpqrcv_connect()."""
 UNCHECKED = {"client_encoding": "SQL_ASCII"}
@@ -166,6 +165,14 @@ def load() -> None:
     The import takes a tenth of a second; a connection that is opened earlier waits for its end.
     """
     import_ahead(["psycopg"])
+
+
+def read_queries() -> None:
+    """Read all queries into memory; raise OSError if one cannot be read."""
+    from importlib.resources import files
+
+    for each in (files("pgpool_recovery.postgres") / "sql").iterdir():
+        _query(each.name.removesuffix(".sql"))
 
 
 @contextmanager
@@ -376,8 +383,11 @@ def _identifier(name: str) -> str:
     return Identifier(name).as_string(None).replace("%", "%%")
 
 
+@cache
 def _query(name: str) -> str:
-    return read_text(QUERIES / f"{name}.sql")
+    # The loader also reads from a zip file. To import importlib.resources would take 10 ms.
+    loader: Any = __spec__.loader
+    return text_of(loader.get_data(f"{__file__.rpartition('/')[0]}/sql/{name}.sql"))
 
 
 def _failed(message: str, error: "psycopg.Error") -> Unreachable:

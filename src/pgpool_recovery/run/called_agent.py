@@ -1,10 +1,10 @@
 """Start an agent before everything else, because its login takes longer than the rest."""
 
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from pgpool_recovery.config.own_command import own_process
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.node import Target
 from pgpool_recovery.ssh.command import ssh_command
@@ -19,7 +19,7 @@ SILENCE_S (talk/protocol.py). The caller that takes it sends its first message a
 def agent_argv(target: Target, settings: Settings) -> list[str]:
     """Return the words that start an agent for a target: a child process, or by ssh."""
     if is_this_host(target.host):
-        return [sys.executable, "-I", "-m", "pgpool_recovery", "agent"]
+        return [*own_process(), "agent"]
     return ssh_command(target.host, settings.agent.command, settings.ssh)
 
 

@@ -10,7 +10,7 @@ import build
 import pytest
 from pgpool_recovery_server.outcome import Failure
 from pgpool_recovery_server.process_tree import find_processes
-from pgpool_recovery_server.run_script import INSTALL_SAME_BUILD, why
+from pgpool_recovery_server.run_script import INSTALL_AGAIN, INSTALL_SAME_BUILD, why
 from pgpool_recovery_server.supervised_run import (
     MARK_NAME,
     Ended,
@@ -114,6 +114,25 @@ def test_failure_of_stage_commands_of_an_earlier_build_says_what_to_install(
     assert failure.hint == INSTALL_SAME_BUILD
     other = why("recovery_1st_stage", Ended(6, ["a line", 'x\x1e{"sqlstate": '], None, None))
     assert other.hint == "The whole output is in the server log."
+
+
+@pytest.mark.parametrize(
+    ("status", "is_ours", "hint"),
+    [
+        (127, True, INSTALL_AGAIN),
+        (126, True, INSTALL_AGAIN),
+        (3, True, "The whole output is in the server log."),
+        (127, False, "The whole output is in the server log."),
+    ],
+)
+def test_stage_command_whose_program_is_gone_says_what_to_install(
+    status: int,
+    *,
+    is_ours: bool,
+    hint: str,
+) -> None:
+    gone = Ended(status, ["exec: /opt/pgpool-recovery: not found"], None, None)
+    assert why("recovery_1st_stage", gone, is_ours=is_ours).hint == hint
 
 
 class CancellingServer(Server):

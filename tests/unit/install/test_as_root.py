@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from pgpool_recovery.config.own_command import own_command
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.install.extension import find_installations
 from pgpool_recovery.install.pgpool_conf import change_of, restore, with_ours, write
 from pgpool_recovery.install.placed_file import OURS, PlacedFile, place, take_away
-from pgpool_recovery.install.stage_commands import own_command, stage_commands
+from pgpool_recovery.install.stage_commands import stage_commands
 
 NOBODY = 65534
 CONF = "recovery_password = 'S3cret'\n"

@@ -11,7 +11,12 @@ from pgpool_recovery.check.finding import Finding, Kind
 from pgpool_recovery.config.settings import AbsolutePath, MetricsSettings, Settings
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.metrics import publish
-from pgpool_recovery.metrics.families import LastRun, check_families, recovery_families
+from pgpool_recovery.metrics.families import (
+    LastRun,
+    check_families,
+    outcome_families,
+    recovery_families,
+)
 from pgpool_recovery.metrics.family import Family, render, without
 from pgpool_recovery.metrics.publish import publish_check, write
 
@@ -149,4 +154,4 @@ def test_wait_for_a_held_lock_has_a_limit(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_every_metric_is_documented() -> None:
     documented = set(re.findall(r"^\| `(pgpool_recovery_\w+)` \|", PAGE.read_text(), re.MULTILINE))
-    assert documented == {family.name for family in (*RECOVERIES, *CHECK)}
+    assert documented == {family.name for family in (*RECOVERIES, *CHECK, *outcome_families(0))}

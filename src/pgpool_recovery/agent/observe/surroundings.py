@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import stat
 from pathlib import Path
 
@@ -25,6 +26,8 @@ from pgpool_recovery.talk.protocol import LookAround
 ANSWER_S = 30.0
 OURS = re.compile(r"Part of pgpool-recovery\. Version (\S+)\. ")
 """As written by install/stage_commands.py (test_scripts_that_install_places_are_known_as_ours)."""
+CALLS = re.compile(r"^(?:\S+=.* )?exec (.+)", re.MULTILINE)
+"""The line of such a script that calls our command."""
 READ_BYTES = 1024
 OPEN_TO_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 """With any of these, libpq ignores a password file (passwordFromFile in fe-connect.c)."""
@@ -47,9 +50,24 @@ def look_around(request: LookAround, connect_s: float) -> Surroundings:
 
 def look_at_script(data: Path, name: str) -> StageScript:
     """Return the facts about a stage script, from the file as it is now."""
-    text = _begin_of(data / name)
-    match = None if text is None else OURS.search(text)
-    return StageScript(name, script_problem(data, name), match[1] if match else None)
+    text = _begin_of(data / name) or ""
+    match = OURS.search(text)
+    problem = script_problem(data, name) or (_call_problem(text) if match else None)
+    return StageScript(name, problem, match[1] if match else None)
+
+
+def _call_problem(text: str) -> str | None:
+    """Return what is wrong with the program that a script of ours calls, such as a removed venv."""
+    match = CALLS.search(text)
+    try:
+        words = [] if match is None else shlex.split(match[1])
+    except ValueError:  # Somebody has edited it.
+        return None
+    program = Path(*words[:1])
+    if not program.is_absolute() or os.access(program, os.X_OK):
+        return None
+    why = "cannot be run" if os.path.lexists(program) else "does not exist"
+    return f"it calls {program}, which {why}"
 
 
 def _begin_of(path: Path) -> str | None:

@@ -7,13 +7,15 @@ from pgpool_recovery.cli.consent import ask
 from pgpool_recovery.cli.say import say
 from pgpool_recovery.cli.try_hooks import try_hooks
 from pgpool_recovery.config.load import DEFAULT_FILE, load_settings, settings_file
+from pgpool_recovery.config.own_command import own_command
 from pgpool_recovery.domain.error import Refused, UsageError
 from pgpool_recovery.hooks.call import WORDS
 from pgpool_recovery.install.extension import Installation, extension_files, find_installations
 from pgpool_recovery.install.left_behind import left_behind
+from pgpool_recovery.install.package_list import package_of
 from pgpool_recovery.install.pgpool_conf import change_of, restore, write
 from pgpool_recovery.install.placed_file import INSTALL, WOULD, PlacedFile, place, take_away
-from pgpool_recovery.install.stage_commands import own_command, stage_commands
+from pgpool_recovery.install.stage_commands import stage_commands
 
 NEXT_STEP = """\
 Next, in the database where Pgpool-II calls the functions (template1 up to Pgpool-II 4.6; from 4.7
@@ -28,6 +30,7 @@ def install(
     pg_config: Sequence[Path] = (),
     data_directory: Sequence[Path] = (),
     pgpool_conf: Path | None = None,
+    without_hooks: bool = False,
     config: Path | None = None,
     yes: bool = False,
     dry_run: bool = False,
@@ -38,11 +41,13 @@ def install(
             "--config applies to stage commands and hooks only",
             hint="Add --data-directory or --pgpool-conf.",
         )
+    if without_hooks and pgpool_conf is None:
+        raise UsageError("--without-hooks applies to pgpool.conf only", hint="Add --pgpool-conf.")
     file = settings_file(config)
     if data_directory or pgpool_conf is not None:
         load_settings(file)  # Errors in it are better reported now than at the first recovery.
     if pgpool_conf is not None:
-        _write_lines(pgpool_conf, file, yes=yes, dry_run=dry_run)
+        _write_lines(pgpool_conf, file, yes=yes, dry_run=dry_run, with_hooks=not without_hooks)
     has_named = bool(data_directory) or pgpool_conf is not None
     installations = _installations(pg_config, has_named=has_named)
     for installation in installations:
@@ -51,7 +56,7 @@ def install(
                 f"warning: PostgreSQL {installation.major} has no PL/Python, which the extensions "
                 f"need; install the package {installation.python_packages}"
             )
-    for each in _files(installations, data_directory, file):
+    for each in _files(_without_packages(installations), data_directory, file):
         say(place(each, dry_run=dry_run))
     if installations and not dry_run:
         say(*NEXT_STEP.split("\n"))
@@ -67,9 +72,10 @@ def uninstall(
     """Remove what install put in place."""
     has_named = bool(data_directory) or pgpool_conf is not None
     installations = _installations(pg_config, has_named=has_named)
+    others = _without_packages(installations)
     done = [
         take_away(file, dry_run=dry_run)
-        for file in _files(installations, data_directory, verb="uninstall")
+        for file in _files(others, data_directory, verb="uninstall")
     ]
     if pgpool_conf is not None:
         done.append(restore(pgpool_conf, dry_run=dry_run))
@@ -78,16 +84,18 @@ def uninstall(
     for each in data_directory:
         for line in left_behind(each.absolute()):
             say(line)
-    if not any(done):
+    if not any(done) and len(others) == len(installations):
         say("nothing is installed there")
 
 
-def _write_lines(pgpool_conf: Path, settings: Path, *, yes: bool, dry_run: bool) -> None:
+def _write_lines(
+    pgpool_conf: Path, settings: Path, *, yes: bool, dry_run: bool, with_hooks: bool
+) -> None:
     """Show the lines for pgpool.conf, ask for confirmation, and write them."""
-    change = change_of(pgpool_conf, own_command(), _named(settings), WORDS)
+    change = change_of(pgpool_conf, own_command(), _named(settings), WORDS, with_hooks=with_hooks)
     if change.after == change.before:
         say(f"{pgpool_conf} already has these lines")
-        if not dry_run:
+        if with_hooks and not dry_run:
             try_hooks(own_command(), _named(settings))
         return
     say(f"{WOULD if dry_run else ''}at the end of {pgpool_conf}:")
@@ -100,7 +108,8 @@ def _write_lines(pgpool_conf: Path, settings: Path, *, yes: bool, dry_run: bool)
     ask(f"Write these lines to {pgpool_conf}?", f"the change of {pgpool_conf}", yes=yes)
     write(pgpool_conf, change.after)
     say(f"{pgpool_conf} written; reload Pgpool-II")
-    try_hooks(own_command(), _named(settings))
+    if with_hooks:
+        try_hooks(own_command(), _named(settings))
 
 
 def _named(settings: Path) -> Path | None:
@@ -117,6 +126,19 @@ def _installations(pg_config: Sequence[Path], *, has_named: bool) -> list[Instal
             "no PostgreSQL server was found on this host", hint="Specify one with --pg-config."
         )
     return found
+
+
+def _without_packages(installations: list[Installation]) -> list[Installation]:
+    """Return the servers whose extension files belong to no package; name the package of others."""
+    others = []
+    for installation in installations:
+        package = package_of(file.path for file in extension_files(installation))
+        if package is None:
+            others.append(installation)
+        else:
+            directory = installation.share_directory / "extension"
+            say(f"the extensions' files in {directory} belong to package {package}: left alone")
+    return others
 
 
 def _files(

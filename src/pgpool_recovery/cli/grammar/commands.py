@@ -14,6 +14,6 @@ SECTIONS: dict[str, tuple[Command, ...]] = {
     ),
     "Nodes in Pgpool-II": (nodes.STATUS, nodes.ATTACH, nodes.DETACH, nodes.PROMOTE),
     "Called by Pgpool-II": (hooks.FAILOVER, hooks.FOLLOW_PRIMARY),
-    "This host": (host.INSTALL, host.UNINSTALL),
+    "This host": (host.SETUP, host.INSTALL, host.UNINSTALL),
 }
 COMMANDS = {command.name: command for section in SECTIONS.values() for command in section}

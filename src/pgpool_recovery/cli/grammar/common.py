@@ -6,8 +6,8 @@ HELP = Option(("--help", "-h"), "Display this message and exit.")
 VERSION = Option(("--version",), "Display the version and exit.")
 INSTALL_COMPLETION = Option(
     ("--install-completion",),
-    "Install command-line completion for your shell, or for the one that is named: bash, zsh or "
-    "fish.",
+    "Install command-line completion for your shell, or for the one that is named after it: bash, "
+    "zsh or fish.",
 )
 GENERAL = (HELP, VERSION, INSTALL_COMPLETION)
 """Options of the program itself."""

@@ -5,7 +5,11 @@ from pgpool_recovery.cli.grammar.form import Argument, Command, Option, Value
 
 PLACEHOLDERS = '"%d" "%h" "%p" "%D" "%m" "%H" "%M" "%P" "%r" "%R" "%N" "%S"'
 """The same as in `hooks.call`, repeated here because that module is slow to import."""
-WORDS = Argument(Value("WORD"), f"{PLACEHOLDERS}: all of them, in this order.", is_repeatable=True)
+WORDS = Argument(
+    Value("WORD"),
+    f"What Pgpool-II passes: {PLACEHOLDERS}, all of them, in this order.",
+    is_repeatable=True,
+)
 
 FAILOVER = Command(
     "failover",

@@ -1,7 +1,7 @@
 """The commands for the files of this host."""
 
-from pgpool_recovery.cli.grammar.common import YES
-from pgpool_recovery.cli.grammar.form import Command, Option, file
+from pgpool_recovery.cli.grammar.common import JSON, YES
+from pgpool_recovery.cli.grammar.form import Command, Option, Value, file
 
 DRY_RUN = Option(("--dry-run",), "Show what would be done, without doing it.")
 
@@ -36,6 +36,11 @@ restores it.""",
             file("FILE"),
         ),
         Option(
+            ("--without-hooks",),
+            "Of these settings, add only those for online recovery, and leave failover_command and "
+            "follow_primary_command as they are.",
+        ),
+        Option(
             ("--config",),
             "The settings file that the stage commands, or the hooks in pgpool.conf, will read "
             "instead of /etc/pgpool-recovery.toml. The default is the file that "
@@ -45,6 +50,48 @@ restores it.""",
         YES,
         DRY_RUN,
     ),
+)
+SETUP = Command(
+    "setup",
+    "setup",
+    "Set a running cluster up for recoveries, from the host of Pgpool-II.",
+    """\
+Reads pgpool.conf, examines every node and its host by ssh, and shows what each has, what it lacks,
+and the commands that would add it. Once you confirm, it runs them, stops at the first failure, and
+finally checks whether every node could be recovered. It adds only what is missing, and can be run
+again. --undo takes back what it did, and nothing else.
+
+It logs in as root, or as an operator who may use sudo without a password. For hosts that it cannot
+log in to, and with --script, it writes the commands instead.""",
+    options=(
+        Option(
+            ("--pgpool-conf",),
+            "The pgpool.conf of this host, if it is not where its package puts it.",
+            file("FILE"),
+        ),
+        Option(
+            ("--packages",),
+            "The directory with the package files to install. The default is the current "
+            "directory, if they are there.",
+            file("DIR"),
+        ),
+        Option(
+            ("--ssh-user",),
+            "The user to log in as: root, or one that may use sudo without a password. The default "
+            "is root, or the user who called sudo.",
+            Value("USER"),
+        ),
+        Option(
+            ("--script",),
+            "Change nothing: write a script for each host, named FILE with the name of the host.",
+            file("FILE"),
+        ),
+        Option(("--playbook",), "Change nothing: write a playbook for Ansible.", file("FILE")),
+        Option(("--undo",), "Take back what setup did."),
+        YES,
+        DRY_RUN,
+    ),
+    output=(JSON,),
 )
 UNINSTALL = Command(
     "uninstall",

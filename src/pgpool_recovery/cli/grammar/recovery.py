@@ -1,7 +1,16 @@
 """The commands for recoveries."""
 
 from pgpool_recovery.cli.grammar.common import EVENTS, JSON
-from pgpool_recovery.cli.grammar.form import NODE, SECONDS, Argument, Command, Option, Value, whole
+from pgpool_recovery.cli.grammar.form import (
+    NODE,
+    SECONDS,
+    Argument,
+    Command,
+    Option,
+    Value,
+    file,
+    whole,
+)
 
 METHODS = ("attach", "repoint", "catch-up", "rewind", "incremental", "restore", "basebackup")
 """The same as `facts.policy.Method`, which takes too long to import for a help text."""
@@ -63,9 +72,21 @@ CHECK = Command(
     "Check whether every node, even a healthy one, could be recovered if it were lost now.",
     """\
 Reports the method for each node and roughly how long it would take, what stands in the way, and
-what to do about it. For monitoring: the exit status is 0 if there are no errors, 4 if there are
-any, and 5 if Pgpool-II or the primary cannot be reached.""",
-    options=(Option(("--strict",), "Treat warnings as errors."),),
+what to do about it. Nothing is changed on any node.
+
+For monitoring: the exit status is 0 if there are no errors, 4 if there are any, and 5 if Pgpool-II
+or the primary cannot be reached. The packages have a systemd timer, pgpool-recovery-check.timer,
+which runs it every hour once it is enabled.""",
+    options=(
+        Option(("--strict",), "Treat warnings as errors."),
+        Option(
+            ("--textfile",),
+            "Also write the number of findings and the exit status to this file, for the textfile "
+            "collector of Prometheus's node_exporter. If it cannot be written, the exit status is "
+            "4.",
+            file("FILE"),
+        ),
+    ),
     output=(JSON,),
     is_connected=True,
 )
@@ -95,6 +116,10 @@ HISTORY = Command(
     "history",
     "history",
     "Show the latest recoveries, or one of them with its plan, its steps and why it failed.",
+    """\
+Lists the recoveries that are recorded on the primary, no matter who started them, the newest first:
+the node, when the recovery began and how long it took, the method, how much it moved, its state,
+and the cause of a failure. With RUN, shows one of them in full, each event with its time.""",
     argument=Argument(whole("RUN"), "The number of a recovery, from the first column of the list."),
     options=(Option(("--last", "-n"), "How many to list (default: 20).", whole("COUNT")),),
     output=(JSON,),

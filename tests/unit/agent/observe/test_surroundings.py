@@ -16,10 +16,13 @@ from pgpool_recovery.agent.observe.peer_trials import try_peers
 from pgpool_recovery.agent.observe.surroundings import look_around, look_at_script, script_problem
 from pgpool_recovery.facts.node import PeerFacts, StageScript, Surroundings
 from pgpool_recovery.host.stop import Stop
+from pgpool_recovery.install import stage_commands
 from pgpool_recovery.install.stage_commands import PURPOSES, _script
 from pgpool_recovery.ssh.command import SshSettings
 from pgpool_recovery.talk.protocol import Limits, LookAround, Peer, TryPeers
 from pgpool_recovery.talk.wire import as_result, result_as
+
+STAGE = "recovery_1st_stage"
 
 
 @pytest.fixture(autouse=True)
@@ -53,6 +56,21 @@ def test_scripts_that_install_places_are_known_as_ours(tmp_path: Path, name: str
 
 def test_script_of_somebody_else_has_no_version(tmp_path: Path) -> None:
     assert look_at_script(tmp_path, placed(tmp_path / "stage", b"#!/bin/sh\n").name).version is None
+
+
+@pytest.mark.parametrize("setting", [None, Path("/etc/a b.toml")])
+def test_script_of_ours_that_calls_what_was_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setting: Path | None
+) -> None:
+    program = tmp_path / "opt" / "pgpool-recovery"
+    monkeypatch.setattr(stage_commands, "own_command", lambda: [str(program)])
+    placed(tmp_path / STAGE, _script(STAGE, PURPOSES[STAGE], setting))
+    assert look_at_script(tmp_path, STAGE).problem == f"it calls {program}, which does not exist"
+    program.parent.mkdir()
+    program.touch(0o600)
+    assert look_at_script(tmp_path, STAGE).problem == f"it calls {program}, which cannot be run"
+    program.chmod(0o700)
+    assert look_at_script(tmp_path, STAGE).problem is None
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,4 @@
+@PLACE@
+
+# The stock package has been installed or updated, and its control files with it.
+place

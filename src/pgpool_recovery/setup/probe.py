@@ -1,0 +1,117 @@
+"""Ask a host what it has: the text of the question, for sh, and the meaning of the answer."""
+
+import re
+import shlex
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+from pgpool_recovery.domain.line import lines_of
+from pgpool_recovery.domain.record import replace
+from pgpool_recovery.setup.facts import Backend, HostState, NodeState
+from pgpool_recovery.setup.script import session, shell_text
+
+Lines = Mapping[str, list[str]]
+KEY = re.compile(r"[a-z_]\w*(?:\.[\w.-]+)*")
+
+
+def question(own: Sequence[Backend], others: Sequence[Backend], databases: Sequence[str]) -> str:
+    """Return the script that describes a host with its own nodes, and the way to the others."""
+    text = shell_text("probe")
+    calls = [f"DATABASES={shlex.quote(' '.join(databases))}", "host"]
+    for node in own:
+        calls.append(shlex.join(["node", str(node.node_id), str(node.port), node.data_directory]))
+        calls += [
+            shlex.join(["peer", str(other.node_id), other.host, str(other.port)])
+            for other in others
+        ]
+    return f"{session()}{text}\nmain() {{\n{_indented(calls)}\n}}\nmain </dev/null\n"
+
+
+def answered(name: str, own: Sequence[Backend], output: str, way: str) -> HostState:
+    """Return the host that the answer describes."""
+    facts = defaultdict[str, list[str]](list)
+    for line in lines_of(output):
+        key, tab, value = line.partition("\t")
+        if tab and KEY.fullmatch(key):
+            facts[key].append(value.strip())
+    return HostState(
+        name,
+        tuple(_node(backend, facts) for backend in own),
+        way=way,
+        system=_one(facts, "system") or "",
+        manager=_one(facts, "manager"),
+        command=_one(facts, "command"),
+        version=_one(facts, "version"),
+        host_keys=tuple(facts["host_key"]),
+        installed={
+            key.removeprefix("package."): values[0]
+            for key, values in facts.items()
+            if key.startswith("package.")
+        },
+        offered=frozenset(facts["offered"]),
+        records=tuple(facts["record"]),
+    )
+
+
+def unanswered(name: str, own: Sequence[Backend], problem: str) -> HostState:
+    """Return a host of which nothing is known but why."""
+    return HostState(name, tuple(NodeState(backend, "unknown") for backend in own), problem)
+
+
+def _node(backend: Backend, facts: Lines) -> NodeState:
+    of = f"node.{backend.node_id}."
+    own = defaultdict[str, list[str]](list)
+    for key, values in facts.items():
+        if key.startswith(of):
+            own[key.removeprefix(of)] += values
+    port, major = _one(own, "port"), _one(own, "major")
+    node = NodeState(
+        backend,
+        state=_one(own, "state") or "empty",
+        home=_one(own, "home"),
+        major=int(major) if major and major.isdecimal() else None,
+        bindir=_one(own, "bindir"),
+        socket=_one(own, "socket"),
+        port=int(port) if port and port.isdecimal() else None,
+        role=_one(own, "role"),
+        problem=_one(own, "problem"),
+        control=_one(own, "control"),
+        has_plpython=bool(own["plpython"]),
+        scripts=_pairs(own["script"]),
+        settings=_pairs(own["setting"]),
+        extensions={name: _extension(text) for name, text in _pairs(own["extension"]).items()},
+        key=_one(own, "key"),
+        authorized=tuple(own["authorized"]),
+        addresses=_addresses(own["address"]),
+        ssh={
+            int(peer): None if said == "ok" else said for peer, said in _pairs(own["ssh"]).items()
+        },
+        replication={int(peer): said for peer, said in _pairs(own["replication"]).items()},
+    )
+    return replace(node, owner=_one(own, "owner") or node.owner)
+
+
+def _extension(text: str) -> tuple[str, str] | None:
+    version, _, schema = text.partition(" ")
+    return (version, schema) if version else None
+
+
+def _addresses(lines: Sequence[str]) -> dict[int, tuple[str, ...]]:
+    found = defaultdict[int, list[str]](list)
+    for line in lines:
+        peer, _, address = line.partition(" ")
+        found[int(peer)].append(address)
+    return {peer: tuple(addresses) for peer, addresses in found.items()}
+
+
+def _pairs(lines: Sequence[str]) -> dict[str, str]:
+    split = (line.partition(" ") for line in lines)
+    return {name: rest.strip() for name, _, rest in split}
+
+
+def _one(facts: Lines, name: str) -> str | None:
+    return next(iter(facts.get(name, ())), None)
+
+
+def _indented(lines: Sequence[str]) -> str:
+    return "\n".join(f"    {line}" for line in lines)

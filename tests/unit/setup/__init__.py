@@ -1,0 +1,1 @@
+"""setup: decided from facts, rendered, and carried out on shells that only record."""

@@ -1,0 +1,87 @@
+"""The question to a host is one script, and its answer becomes facts."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pgpool_recovery.setup.facts import ABSENT, BROKEN, OURS, OWN, SAMPLE, WRAPPER, Backend
+from pgpool_recovery.setup.probe import answered, question
+from tests.unit.setup.stock import BACKENDS, NAMES
+
+ANSWER = """\
+user\troot
+system\tDebian GNU/Linux 12 (bookworm)
+manager\tapt-get
+host_key\tssh-ed25519 AAAA
+package.postgresql-15\t15.1-1
+offered\tpgpool-recovery
+node.0.owner\tpostgres
+node.0.home\t/var/lib/postgresql
+node.0.major\t15
+node.0.script\trecovery_1st_stage sample
+node.0.state\trunning
+node.0.port\t5433
+node.0.role\tprimary
+node.0.extension\ttemplate1 1.4 public
+node.0.extension\tpostgres
+node.0.setting\twal_log_hints on
+node.0.plpython\tyes
+node.0.address\t1 192.0.2.1
+node.0.ssh\t1 ok
+node.0.ssh\t2 Host key verification failed.
+node.0.replication\t1 ok repl
+node.0.replication\t2 no FATAL:  no pg_hba.conf entry
+Warning: something else
+"""
+
+
+def test_answer_becomes_facts() -> None:
+    host = answered(NAMES[0], BACKENDS[:1], ANSWER, "ssh as root")
+    (node,) = host.nodes
+    assert host.manager == "apt-get"
+    assert host.installed == {"postgresql-15": "15.1-1"}
+    assert (node.major, node.port, node.is_primary, node.has_plpython) == (15, 5433, True, True)
+    assert node.extensions == {"template1": ("1.4", "public"), "postgres": None}
+    assert node.ssh == {1: None, 2: "Host key verification failed."}
+    assert node.replication == {1: "ok repl", 2: "no FATAL:  no pg_hba.conf entry"}
+    assert node.addresses == {1: ("192.0.2.1",)}
+
+
+def test_nodes_of_one_host_are_told_apart() -> None:
+    ten = Backend(10, "server1", 5433, "/data")
+    answer = "node.1.state\trunning\nnode.10.state\tstopped\n"
+    host = answered("server1", [BACKENDS[1], ten], answer, "")
+    assert [node.state for node in host.nodes] == ["running", "stopped"]
+
+
+def test_names_reach_the_shell_quoted() -> None:
+    odd = Backend(0, "server1", 5432, "/data/$(touch /tmp/x)'; id")
+    text = question([odd], [], ["template1"])
+    assert "node 0 5432 '/data/$(touch /tmp/x)'\"'\"'; id'" in text
+
+
+@pytest.mark.parametrize(
+    ("contents", "kind"),
+    [
+        (None, ABSENT),
+        ('#!/bin/sh\n# Part of pgpool-recovery. Version 2.\nexec /bin/sh recovery "$@"\n', OURS),
+        (
+            '#!/bin/sh\n# Part of pgpool-recovery. Version 2.\nexec /no/where recovery "$@"\n',
+            BROKEN,
+        ),
+        ("#!/bin/sh\nlogger x; /usr/bin/pgpool-recovery recovery_1st_stage\n", WRAPPER),
+        ("#!/bin/sh\n# like pgpool-recovery\nrsync\n", OWN),
+        ("#!/bin/sh\nrm recovery_1st_stage.before-pgpool-recovery\n", OWN),
+        ('# This script is executed by "recovery_1st_stage" to recovery a Standby node.\n', SAMPLE),
+    ],
+)
+def test_whose_a_script_is(tmp_path: Path, contents: str | None, kind: str) -> None:
+    file = tmp_path / "recovery_1st_stage"
+    if contents is not None:
+        file.write_text(contents)
+    text = question([], [], ["template1"]).partition("\nmain()")[0]
+    done = subprocess.run(
+        ["sh"], input=f"{text}\nkind '{file}'\n", capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == kind

@@ -1,0 +1,115 @@
+"""The scripts of needs are sh: they run, can be run again, and record how they are undone."""
+
+import os
+import pwd
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pgpool_recovery.domain.error import UsageError
+from pgpool_recovery.domain.record import replace
+from pgpool_recovery.setup.decide import decide
+from pgpool_recovery.setup.need import Need, filled, made, needs_of, words
+from pgpool_recovery.setup.script import in_main, lacking, script
+from tests.unit.setup.stock import around
+
+ME = pwd.getpwuid(os.geteuid()).pw_name
+
+
+def run(text: str, records: Path) -> str:
+    """Run a script with its records elsewhere; return its output."""
+    moved = text.replace("/var/lib/pgpool-recovery-setup", str(records))
+    done = subprocess.run(["sh", "-s"], input=moved, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def need_of(file: Path, line: str) -> Need:
+    return Need(
+        "server1",
+        "32-line",
+        "a line is missing",
+        "It is needed.",
+        test=words("has_line", str(file), line),
+        commands=(words("add_line", ME, str(file), line),),
+        undo=(words("remove_lines", ME, str(file), line),),
+    )
+
+
+@pytest.mark.parametrize("before", [None, "one\n", "one"])
+def test_line_is_added_once_and_taken_back(tmp_path: Path, before: str | None) -> None:
+    file, records = tmp_path / "file", tmp_path / "records"
+    if before is not None:
+        file.write_text(before)
+    need = need_of(file, "two 'and' $three")
+    assert run(script([need]), records) == "32-line: done\n"
+    assert run(script([need]), records) == "32-line: is there already\n"
+    first = "" if before is None else "one\n"
+    assert file.read_text() == f"{first}two 'and' $three\n"
+    run(in_main((records / "32-line.undo").read_text()), records)
+    assert (file.read_text() if file.exists() else None) == (first or None)
+
+
+def test_first_line_is_before_all_others_and_keeps_the_mode(tmp_path: Path) -> None:
+    file = tmp_path / "pg_hba.conf"
+    file.write_text("reject\n")
+    file.chmod(0o640)
+    run(in_main(words("first_line", ME, str(file), "host x")), tmp_path)
+    assert file.read_text() == "host x\nreject\n"
+    assert file.stat().st_mode & 0o777 == 0o640
+
+
+def test_lines_are_removed_by_their_beginning_only(tmp_path: Path) -> None:
+    file = tmp_path / ".pgpass"
+    file.write_text("a:1:x\nb.c:1:y\nbxc:1:z\n")
+    run(in_main(words("remove_lines", ME, str(file), "b.c:1:")), tmp_path)
+    assert file.read_text() == "a:1:x\nbxc:1:z\n"
+
+
+def test_failure_stops_and_is_on_record(tmp_path: Path) -> None:
+    """What a failed step began can be undone."""
+    need = replace(need_of(tmp_path / "file", "x"), commands=("false", "echo not reached"))
+    text = script([need]).replace("/var/lib/pgpool-recovery-setup", str(tmp_path / "records"))
+    done = subprocess.run(["sh", "-s"], input=text, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "not reached" not in done.stdout
+    assert (tmp_path / "records" / "32-line.undo").exists()
+
+
+def test_first_record_counts(tmp_path: Path) -> None:
+    """It knows what was there before the first attempt."""
+    need = need_of(tmp_path / "file", "x")
+    run(script([need]), tmp_path / "records")
+    run(script([replace(need, test="false", undo=("echo other",))]), tmp_path / "records")
+    assert "remove_lines" in (tmp_path / "records" / "32-line.undo").read_text()
+
+
+def test_commands_cannot_read_the_rest_of_the_script(tmp_path: Path) -> None:
+    need = replace(need_of(tmp_path / "file", "x"), test="false", commands=("cat", "echo next"))
+    assert run(script([need]), tmp_path / "records") == "next\n32-line: done\n"
+
+
+def test_every_script_of_a_stock_cluster_is_sh() -> None:
+    needs = needs_of(decide(around()))
+    for host in {need.host for need in needs}:
+        text = script([need for need in needs if need.host == host])
+        subprocess.run(["sh", "-n"], input=text, text=True, check=True)
+
+
+def test_made_value_is_quoted() -> None:
+    need = replace(
+        need_of(Path("/f"), "x"), makes="key", commands=(words("echo", made("key"), "a"),)
+    )
+    assert lacking(need, ["key"]) == ["key"]
+    assert filled(need, {"key": "a'; id"}).commands == ("echo 'a'\"'\"'; id' a",)
+
+
+def test_control_characters_cannot_become_commands() -> None:
+    with pytest.raises(UsageError, match="control character"):
+        words("echo", "a\nid")
+
+
+def test_foreign_text_in_a_comment_stays_there(tmp_path: Path) -> None:
+    need = replace(need_of(tmp_path / "file", "x"), what="a\ntouch planted", why="b\ntouch planted")
+    assert "\ntouch" not in script([need])
