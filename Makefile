@@ -71,7 +71,7 @@ packages: wheel
 	@touch $@
 
 test-all: MATRIX := -m ""
-test test-all: quick lowest
+test test-all: quick lowest site
 	@ci/build-systems || echo "Continuing: tests that need a missing system are skipped."
 	$(SUDO) $(PYTHON) -m ci.once_more tests --ignore=tests/unit --ignore=tests/property \
 		-n 2 --dist loadfile $(MATRIX)

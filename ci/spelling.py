@@ -37,8 +37,8 @@ def pages() -> list[Path]:
 def prose(page: str) -> str:
     """Return the prose of a page; each line keeps its number.
 
-    >>> prose("See [the `log`](log.md#x), 5 kB of pg_wal:\\n```\\nteh\\n```\\nend")
-    'See [the  ], 5 kB of :\\n\\n\\n\\nend'
+    >>> prose("See [the `log`](log.md#x) of pg_wal:\\n```\\nteh\\n```\\nend")
+    'See [the ] of :\\n\\n\\n\\nend'
     """
     for pattern in _NO_PROSE:
         page = pattern.sub(lambda found: "\n" * found[0].count("\n"), page)
