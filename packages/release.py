@@ -134,10 +134,10 @@ def export(tree: Path) -> None:
     """Write the files of the commit that is checked out into a new directory."""
     tree.mkdir()
     with tempfile.TemporaryFile() as archive:
-        git = ["git", "-C", ROOT, "archive", "--format=tar", "HEAD"]
+        git = ["git", "-C", str(ROOT), "archive", "--format=tar", "HEAD"]
         subprocess.run(git, stdout=archive, check=True)
         archive.seek(0)
-        subprocess.run(["tar", "-x", "-C", tree], stdin=archive, check=True)
+        subprocess.run(["tar", "-x", "-C", str(tree)], stdin=archive, check=True)
 
 
 def _git(root: Path, *words: str) -> str:
