@@ -18,7 +18,7 @@ ELSEWHERE = {
     "TZ": "Asia/Kathmandu",
     "PYTHONHASHSEED": "4711",
     "SOURCE_DATE_EPOCH": "1",
-    "HOME": "/nonexistent",
+    "HOME": "/dev/null",
 }
 """What must not have an effect; pip uses no cache without a home."""
 EXPECTED = [
