@@ -28,6 +28,8 @@ EXPECTED = [
         rf"packages/postgresql-{major}-pgpool-recovery_2\.0\.0-1_all\.deb"
         for major in range(14, 20)
     ),
+    r"packages/pgpool-recovery-2\.0\.0-1\.noarch\.rpm",
+    *(rf"packages/pgpool-recovery-pg{major}-2\.0\.0-1\.noarch\.rpm" for major in range(14, 20)),
     r"pgpool-recovery-2\.0\.0\.cdx\.json",
     r"pgpool-recovery\.pyz",
     r"pgpool_recovery-2\.0\.0\.tar\.gz",
