@@ -122,7 +122,7 @@ def build(into: Path) -> None:
         subprocess.run(
             [sys.executable, "-m", "packages.artefacts", "--into", str(made)],
             cwd=tree,
-            env={**os.environ, "SOURCE_DATE_EPOCH": when},
+            env={**os.environ, "SOURCE_DATE_EPOCH": when, "PYTHONPATH": str(tree / "src")},
             check=True,
         )
         if into.exists():
@@ -137,7 +137,7 @@ def export(tree: Path) -> None:
         git = ["git", "-C", str(ROOT), "archive", "--format=tar", "HEAD"]
         subprocess.run(git, stdout=archive, check=True)
         archive.seek(0)
-        subprocess.run(["tar", "-x", "-C", tree], stdin=archive, check=True)
+        subprocess.run(["tar", "-x", "-C", str(tree)], stdin=archive, check=True)
 
 
 def _git(root: Path, *words: str) -> str:

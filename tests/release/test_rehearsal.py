@@ -147,7 +147,12 @@ def test_all_but_the_packages_have_the_same_bytes_elsewhere(
     subprocess.run(
         [python, "-m", "packages.artefacts", "--without-packages", "--into", other.result],
         cwd=other.directory,
-        env={**os.environ, **ELSEWHERE, "SOURCE_DATE_EPOCH": when(rehearsal)},
+        env={
+            **os.environ,
+            **ELSEWHERE,
+            "SOURCE_DATE_EPOCH": when(rehearsal),
+            "PYTHONPATH": str(other.directory / "src"),
+        },
         umask=0o077,
         capture_output=True,
         check=True,

@@ -43,7 +43,7 @@ class Ran:
         return "\n".join(lines_of(self.output.strip())[-KEPT_LINES:]) or "It wrote nothing."
 
 
-class Shell(Protocol):
+class RootShell(Protocol):
     """Root's shell on one host; `way` says how it is reached."""
 
     @property

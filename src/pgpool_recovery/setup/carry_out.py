@@ -11,10 +11,11 @@ from pgpool_recovery.domain.error import Undone, reason_of
 from pgpool_recovery.domain.line import lines_of
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.files.text import read_bytes
-from pgpool_recovery.setup.access import Shell
+from pgpool_recovery.setup.access import RootShell
 from pgpool_recovery.setup.facts import PackageFiles
 from pgpool_recovery.setup.need import Need, filled
 from pgpool_recovery.setup.replication import PASSWORD, VERIFIER
+from pgpool_recovery.setup.said import worth_saying
 from pgpool_recovery.setup.script import COPIED_TO, script
 
 WITHIN_S = 1800.0
@@ -27,15 +28,19 @@ REMOVE_COPIES = f"rm -rf {COPIED_TO}\n"
 
 @record
 class Done:
-    """A need that was carried out; `was_there`: its test found that nothing was to be done."""
+    """A need that was carried out; `was_there`: its test found that nothing was to be done.
+
+    `said` are the lines of its output that a person should see.
+    """
 
     need: Need
     was_there: bool
+    said: tuple[str, ...] = ()
 
 
 def carry_out(
     needs: Sequence[Need],
-    shells: Mapping[str, Shell],
+    shells: Mapping[str, RootShell],
     files: PackageFiles | None,
     on_start: Callable[[Need], None],
 ) -> Iterator[Done]:
@@ -60,10 +65,11 @@ def carry_out(
                 "on from there. Or take everything back with: pgpool-recovery setup --undo",
             )
         lines = [line for line in lines_of(ran.output.strip()) if line]
-        said = lines.pop() if lines else ""
+        outcome = lines.pop() if lines else ""
         if need.makes is not None and lines:
             values[need.makes] = lines[-1].strip()
-        yield Done(need, said == f"{need.name}: is there already")
+        was_there = outcome == f"{need.name}: is there already"
+        yield Done(need, was_there, tuple(worth_saying(ran.output)))
 
 
 def secrets_of(needs: Sequence[Need]) -> dict[str, str]:
@@ -78,7 +84,7 @@ def secrets_of(needs: Sequence[Need]) -> dict[str, str]:
 def scram_verifier(password: str, salt: bytes) -> str:
     """Return what the server stores of a password (RFC 5803), so that it never sees the password.
 
-    >>> scram_verifier("pencil", b"salt")[:27]
+    >>> scram_verifier("pencil", b"salt")[:28]
     'SCRAM-SHA-256$4096:c2FsdA==$'
     """
     salted = pbkdf2_hmac("sha256", password.encode(), salt, SCRAM_ITERATIONS)
@@ -90,7 +96,7 @@ def scram_verifier(password: str, salt: bytes) -> str:
     return f"SCRAM-SHA-256${SCRAM_ITERATIONS}:{salt_text}${client_text}:{server_text}"
 
 
-def _copy(need: Need, shell: Shell, files: PackageFiles | None) -> None:
+def _copy(need: Need, shell: RootShell, files: PackageFiles | None) -> None:
     if files is None:
         raise LookupError("a need has files, but there are none")
     made = shell.run(f"umask 022; mkdir -p {COPIED_TO}\n", within_s=COPY_WITHIN_S)

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pgpool_recovery.check.finding import in_order
 from pgpool_recovery.control.check import ASKED, Reported
 from pgpool_recovery.domain.error import Unreachable
-from pgpool_recovery.setup.access import Shell
+from pgpool_recovery.setup.access import RootShell
 from pgpool_recovery.setup.extension import RECORDED_IN
-from pgpool_recovery.setup.facts import NodeState, PoolFacts
+from pgpool_recovery.setup.facts import NodeState, PoolState
 from pgpool_recovery.setup.need import words
 from pgpool_recovery.setup.script import in_main
 from pgpool_recovery.setup.sql import identifier, literal, psql
@@ -16,7 +16,7 @@ from pgpool_recovery.setup.sql import identifier, literal, psql
 WITHIN_S = 300.0
 
 
-def check(pool: PoolFacts, primary: NodeState, shell: Shell) -> Sequence[Reported]:
+def check(pool: PoolState, primary: NodeState, shell: RootShell) -> Sequence[Reported]:
     """Return the findings; raise Unreachable if the primary does not answer."""
     ran = shell.run(in_main(_question(pool, primary)), within_s=WITHIN_S)
     _, begin, answer = ran.output.partition("[")
@@ -25,7 +25,7 @@ def check(pool: PoolFacts, primary: NodeState, shell: Shell) -> Sequence[Reporte
     return in_order([Reported(**row) for row in json.loads(begin + answer)])
 
 
-def _question(pool: PoolFacts, primary: NodeState) -> str:
+def _question(pool: PoolState, primary: NodeState) -> str:
     found = primary.extensions.get(RECORDED_IN)
     schema = "public" if found is None else found[1]
     nodes = [

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from pgpool_recovery.domain.record import replace
 from pgpool_recovery.setup.extension import extension
-from pgpool_recovery.setup.facts import ABSENT, STAGE_COMMANDS, HostState, Surroundings
+from pgpool_recovery.setup.facts import ABSENT, STAGE_COMMANDS, ClusterState, HostState
 from pgpool_recovery.setup.methods import methods
 from pgpool_recovery.setup.need import Advice, Item
 from pgpool_recovery.setup.packages import packages
@@ -14,7 +14,7 @@ from pgpool_recovery.setup.stage import stage_commands
 from pgpool_recovery.setup.trust import trust
 
 
-def decide(around: Surroundings) -> tuple[Item, ...]:
+def decide(around: ClusterState) -> tuple[Item, ...]:
     """Return what each host has, what it lacks, and what is left to the user."""
     return (
         *(item for host in around.hosts for item in _of_host(host, around)),
@@ -24,7 +24,7 @@ def decide(around: Surroundings) -> tuple[Item, ...]:
     )
 
 
-def _of_host(host: HostState, around: Surroundings) -> Iterator[Item]:
+def _of_host(host: HostState, around: ClusterState) -> Iterator[Item]:
     if host.problem is not None:
         yield Advice(
             host.name,
@@ -43,26 +43,14 @@ def _of_host(host: HostState, around: Surroundings) -> Iterator[Item]:
     yield from methods(host)
 
 
-def assumed(host: HostState, around: Surroundings) -> HostState:
-    """Return a host that could not be examined as it should be if it is like one that could.
+def assumed(host: HostState, around: ClusterState) -> HostState:
+    """Return a host that could not be examined, as if it lacked everything.
 
     What it may lack is written as a script, which itself tests what is there.
     """
     alike = next((one for one in around.hosts if one.problem is None), None)
-    if alike is None:
-        return host
-    model = next((node for node in alike.nodes if node.major is not None), None)
-    if model is None:
-        return host
     nodes = tuple(
-        replace(
-            node,
-            state="stopped",
-            owner=model.owner,
-            major=model.major,
-            bindir=model.bindir,
-            scripts=dict.fromkeys(STAGE_COMMANDS, ABSENT),
-        )
+        replace(node, state="stopped", scripts=dict.fromkeys(STAGE_COMMANDS, ABSENT))
         for node in host.nodes
     )
-    return replace(host, nodes=nodes, manager=alike.manager, offered=alike.offered)
+    return replace(host, nodes=nodes, manager=around.manager if alike is None else alike.manager)

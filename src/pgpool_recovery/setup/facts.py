@@ -36,7 +36,7 @@ class Backend:
 
 
 @record
-class PoolFacts:
+class PoolState:
     """The Pgpool-II of this host, by its pgpool.conf.
 
     `database` is where it calls the functions. `release` is None if the program is not found.
@@ -52,6 +52,11 @@ class PoolFacts:
     parameters: Mapping[str, str]
     changes: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def recovery_user(self) -> str:
+        """The role that calls the functions; empty if none is set."""
+        return self.parameters.get("recovery_user", "")
+
 
 @record
 class NodeState:
@@ -59,7 +64,8 @@ class NodeState:
 
     `state` is running, stopped or empty. `ssh` has, by the id of each node on another host, None
     if its owner can log in there, or else why not; `replication` likewise, with the role of the
-    login after "ok ", or the problem after "no ".
+    login after "ok ", or the problem after "no ". `recovery_user` is superuser, or role for any
+    other, and `may_call` are the databases where it has EXECUTE on what Pgpool-II calls.
     """
 
     backend: Backend
@@ -77,6 +83,8 @@ class NodeState:
     scripts: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict)
     extensions: Mapping[str, tuple[str, str] | None] = field(default_factory=dict)
+    recovery_user: str | None = None
+    may_call: frozenset[str] = frozenset()
     key: str | None = None
     authorized: tuple[str, ...] = ()
     addresses: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
@@ -119,18 +127,20 @@ class PackageFiles:
 
 
 @record
-class Surroundings:
+class ClusterState:
     """Everything that decides what is missing.
 
-    `version` is that of this command, and `command` are the words that start it.
+    `version` is that of this command, and `command` are the words that start it. `manager` is the
+    package manager of this host.
     """
 
-    pool: PoolFacts
+    pool: PoolState
     hosts: tuple[HostState, ...]
     packages: PackageFiles | None
     version: str
     extension_version: str
     command: tuple[str, ...] = ("pgpool-recovery",)
+    manager: str = APT
 
     @property
     def nodes(self) -> tuple[NodeState, ...]:

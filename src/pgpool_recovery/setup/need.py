@@ -11,8 +11,7 @@ POOL_HOST = "this host"
 """The name of the host of Pgpool-II, where setup runs, among the hosts."""
 
 MADE = "@{}@"
-"""Stands in a command for what an earlier command makes, or for a password; see `filled`. Only a
-value without special characters may be a part of a word."""
+"""Stands in a command for what an earlier command makes, or for a password; see `filled`."""
 
 
 @record
@@ -69,28 +68,39 @@ Item = There | Advice | Need
 
 
 def words(*given: str) -> str:
-    """Return words as a command of sh, each quoted where necessary; made values stay as they are.
+    """Return words as a command of sh, each quoted where necessary.
 
     >>> words("echo", "a b", made("key of server1"))
-    "echo 'a b' @key of server1@"
+    "echo 'a b' '@key of server1@'"
     """
     if any(steers(word) for word in given):
         raise UsageError("a word of a command contains a control character", detail=repr(given))
-    return " ".join(word if _is_made(word) else shlex.quote(word) for word in given)
+    return shlex.join(given)
 
 
 def made(name: str) -> str:
-    """Return the word that stands for what the need that makes `name` has made."""
+    """Return the text that stands for what the need that makes `name` has made.
+
+    The name has a blank, so the word that the text is in, or a part of, is between single quotes.
+    """
+    if " " not in name:
+        raise ValueError(name)
     return MADE.format(name)
 
 
 def filled(need: Need, values: Mapping[str, str]) -> Need:
-    """Return a need with the values that earlier needs have made, quoted for sh."""
+    """Return a need with the values that earlier needs have made, between their single quotes.
+
+    Raises UsageError if a value contains a control character.
+    """
+    for value in values.values():
+        words(value)
 
     def fill(commands: Sequence[str]) -> tuple[str, ...]:
         result = list(commands)
         for name, value in values.items():
-            result = [one.replace(made(name), shlex.quote(value)) for one in result]
+            quoted = value.replace("'", "'\"'\"'")
+            result = [one.replace(made(name), quoted) for one in result]
         return tuple(result)
 
     (test,) = fill([need.test])
@@ -107,7 +117,3 @@ def needs_of(items: Sequence[Item]) -> tuple[Need, ...]:
     """Return the needs in the order in which they are carried out, whatever their hosts."""
     found = [item for item in items if isinstance(item, Need)]
     return tuple(sorted(found, key=lambda need: need.order))
-
-
-def _is_made(word: str) -> bool:
-    return len(word) > 2 and word[0] == word[-1] == "@"

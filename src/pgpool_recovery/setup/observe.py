@@ -12,9 +12,17 @@ from pgpool_recovery.config.own_command import own_command
 from pgpool_recovery.control.pool_user import pool_users
 from pgpool_recovery.domain.error import RecoveryError, Refused, Unreachable, reason_of
 from pgpool_recovery.files.text import text_of
-from pgpool_recovery.setup.access import Shell
+from pgpool_recovery.setup.access import RootShell
 from pgpool_recovery.setup.extension import databases
-from pgpool_recovery.setup.facts import Backend, HostState, PackageFiles, PoolFacts, Surroundings
+from pgpool_recovery.setup.facts import (
+    APT,
+    DNF,
+    Backend,
+    ClusterState,
+    HostState,
+    PackageFiles,
+    PoolState,
+)
 from pgpool_recovery.setup.pool import find_conf, read_pool
 from pgpool_recovery.setup.probe import answered, question, unanswered
 
@@ -27,10 +35,10 @@ PACKAGE = re.compile(
     r"|(pgpool-recovery|pgpool-recovery-pg\d+)-\d[\w.+~-]*\.rpm"
 )
 
-Open = Callable[[str], Shell]
+Open = Callable[[str], RootShell]
 
 
-def observe_pool(conf: Path | None) -> PoolFacts:
+def observe_pool(conf: Path | None) -> PoolState:
     """Return what the Pgpool-II of this host is, and calls."""
     program = shutil.which("pgpool", path=PATH)
     release = None if program is None else _release(program)
@@ -38,8 +46,8 @@ def observe_pool(conf: Path | None) -> PoolFacts:
 
 
 def observe(
-    pool: PoolFacts, packages: PackageFiles | None, shells: Mapping[str, Shell | RecoveryError]
-) -> Surroundings:
+    pool: PoolState, packages: PackageFiles | None, shells: Mapping[str, RootShell | RecoveryError]
+) -> ClusterState:
     """Ask all hosts at the same time."""
     hosts = hosts_of(pool)
     with ThreadPoolExecutor(max_workers=len(hosts)) as executor:
@@ -48,10 +56,11 @@ def observe(
         )
         states = tuple(found)
     command = tuple(own_command())
-    return Surroundings(pool, states, packages, __version__, EXTENSION_VERSION, command)
+    manager = APT if shutil.which(APT, path=PATH) else DNF
+    return ClusterState(pool, states, packages, __version__, EXTENSION_VERSION, command, manager)
 
 
-def hosts_of(pool: PoolFacts) -> dict[str, list[Backend]]:
+def hosts_of(pool: PoolState) -> dict[str, list[Backend]]:
     """Return the nodes by their hosts, in the order of pgpool.conf."""
     hosts: dict[str, list[Backend]] = {}
     for backend in pool.backends:
@@ -59,9 +68,9 @@ def hosts_of(pool: PoolFacts) -> dict[str, list[Backend]]:
     return hosts
 
 
-def open_shells(pool: PoolFacts, open_shell: Open) -> dict[str, Shell | RecoveryError]:
+def open_shells(pool: PoolState, open_shell: Open) -> dict[str, RootShell | RecoveryError]:
     """Return a shell on each host, or why there is none; one after another, since ssh may ask."""
-    shells: dict[str, Shell | RecoveryError] = {}
+    shells: dict[str, RootShell | RecoveryError] = {}
     for host in hosts_of(pool):
         try:
             shells[host] = open_shell(host)
@@ -88,13 +97,16 @@ def package_files(named: Path | None) -> PackageFiles | None:
 
 
 def _observe(
-    name: str, own: Sequence[Backend], pool: PoolFacts, shell: Shell | RecoveryError
+    name: str, own: Sequence[Backend], pool: PoolState, shell: RootShell | RecoveryError
 ) -> HostState:
     if isinstance(shell, RecoveryError):
         return unanswered(name, own, shell.in_a_line)
     others = [one for one in pool.backends if one.host != name]
     try:
-        ran = shell.run(question(own, others, databases(pool.database)), within_s=PROBE_WITHIN_S)
+        ran = shell.run(
+            question(own, others, databases(pool.database), pool.recovery_user),
+            within_s=PROBE_WITHIN_S,
+        )
     except Unreachable as error:
         return unanswered(name, own, error.in_a_line)
     if ran.status != 0:

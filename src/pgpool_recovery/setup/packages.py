@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.domain.record import record
-from pgpool_recovery.setup.facts import APT, HostState, PackageFiles, Surroundings
+from pgpool_recovery.setup.facts import APT, DNF, ClusterState, HostState, PackageFiles
 from pgpool_recovery.setup.need import Advice, Item, Need, There, words
 
 NAME = "10-packages"
@@ -24,8 +24,11 @@ class Wanted:
     server: str | None = None
 
 
-def packages(host: HostState, around: Surroundings) -> Iterator[Item]:
+def packages(host: HostState, around: ClusterState) -> Iterator[Item]:
     """Yield what a host has of the packages, and what it lacks."""
+    if host.problem is not None:
+        yield _unseen(host, around.packages)
+        return
     majors = sorted({node.major for node in host.nodes if node.major is not None})
     missing = [
         *(() if _has_command(host, around) else (Wanted(COMMAND),)),
@@ -34,8 +37,6 @@ def packages(host: HostState, around: Surroundings) -> Iterator[Item]:
     ]
     if not missing:
         yield There(host.name, NAME, f"pgpool-recovery {host.version}, with the extension's files")
-        return
-    if host.problem is not None and not majors:
         return
     if host.manager is None:
         yield Advice(
@@ -85,6 +86,36 @@ def _by_packages(host: HostState, missing: list[Wanted], found: dict[str, str | 
         commands=(BEFORE, install, "packages_added"),
         undo=REMOVAL,
         files=tuple(files),
+    )
+
+
+def _unseen(host: HostState, files: PackageFiles | None) -> Need:
+    """Return the need of a host that could not be examined; its script finds out the major."""
+    data = host.nodes[0].backend.data_directory
+    major = f'"$(head -n 1 {words(f"{data}/PG_VERSION")})"'
+    if host.manager == APT:
+        end, extension = ".deb", f"postgresql-{major}-pgpool-recovery"
+        given = [
+            f'"$PACKAGES"/{COMMAND}_*.deb',
+            f'"$PACKAGES"/{extension}_*.deb',
+            _given(Wanted(f"postgresql-plpython3-{major}", f"postgresql-{major}"), None, APT),
+        ]
+    else:
+        end, extension = ".rpm", f"pgpool-recovery-pg{major}"
+        given = [
+            f'"$PACKAGES"/{COMMAND}-[0-9]*.rpm',
+            f'"$PACKAGES"/{extension}-[0-9]*.rpm',
+            _given(Wanted(f"postgresql{major}-plpython3", f"postgresql{major}-server"), None, DNF),
+        ]
+    return Need(
+        host.name,
+        NAME,
+        "packages of the command, of the extension and of PL/Python, if they are missing",
+        WHY,
+        test=f"is_installed {COMMAND} && is_installed {extension}",
+        commands=(BEFORE, f"install_packages {' '.join(given)}", "packages_added"),
+        undo=REMOVAL,
+        files=() if files is None else tuple(one for one in files.names if one.endswith(end)),
     )
 
 
@@ -143,11 +174,11 @@ def _file(name: str, host: HostState, files: PackageFiles | None) -> str | None:
     return found[0] if found else None
 
 
-def _has_command(host: HostState, around: Surroundings) -> bool:
+def _has_command(host: HostState, around: ClusterState) -> bool:
     return host.version == around.version
 
 
-def _has_files(host: HostState, major: int, around: Surroundings) -> bool:
+def _has_files(host: HostState, major: int, around: ClusterState) -> bool:
     nodes = [node for node in host.nodes if node.major == major]
     return all(node.control == around.extension_version for node in nodes)
 

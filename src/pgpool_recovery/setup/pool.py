@@ -6,9 +6,9 @@ from pathlib import Path
 
 from pgpool_recovery.domain.error import Refused, UsageError, reason_of
 from pgpool_recovery.domain.node import parse_data_directory, parse_host, parse_node_id, parse_port
-from pgpool_recovery.files.text import read_text
+from pgpool_recovery.files.text import read_lines, read_text
 from pgpool_recovery.install.pgpool_conf import TWO_STAGES, mode_of, recovery_lines, values_of
-from pgpool_recovery.setup.facts import Backend, PoolFacts, Surroundings
+from pgpool_recovery.setup.facts import Backend, ClusterState, PoolState
 from pgpool_recovery.setup.need import POOL_HOST, Advice, Item, Need, There, words
 
 NAME = "60-pgpool-conf"
@@ -38,7 +38,7 @@ def find_conf(named: Path | None) -> Path:
 
 def read_pool(
     conf: Path, program: str | None, release: tuple[int, int] | None, *, is_running: bool
-) -> PoolFacts:
+) -> PoolState:
     """Return what a pgpool.conf says; raise Refused if it cannot be read or names no nodes."""
     try:
         text = read_text(conf)
@@ -52,7 +52,7 @@ def read_pool(
 
 def pool_of(
     conf: str, text: str, program: str | None, release: tuple[int, int] | None, *, is_running: bool
-) -> PoolFacts:
+) -> PoolState:
     """Return what the text of a pgpool.conf says; raise Refused if it names no nodes."""
     values = values_of(text)
     backends = tuple(_backends(values))
@@ -69,15 +69,25 @@ def pool_of(
     wanted = dict(_pairs(recovery_lines(text)))
     used = wanted if mode_of(text) in TWO_STAGES else {FIRST: wanted[FIRST]}
     changes = {name: value for name, value in used.items() if values.get(name, "") != value}
-    return PoolFacts(
+    return PoolState(
         conf, program, release, is_running, database, backends, values, changes=changes
     )
 
 
-def pool_items(around: Surroundings) -> Iterator[Item]:
+def pcp_user(conf: Path) -> str | None:
+    """Return the first user of pcp.conf beside a pgpool.conf; None if there is none to be read."""
+    try:
+        lines = read_lines(conf.with_name("pcp.conf"))
+    except OSError:
+        return None
+    users = (line.partition(":") for line in lines if not line.lstrip().startswith("#"))
+    return next((user.strip() for user, colon, _ in users if colon and user.strip()), None)
+
+
+def pool_items(around: ClusterState) -> Iterator[Item]:
     """Yield what pgpool.conf has for recoveries, and what it lacks."""
     pool = around.pool
-    if not pool.parameters.get("recovery_user"):
+    if not pool.recovery_user:
         yield Advice(
             POOL_HOST,
             "recovery_user",
@@ -109,7 +119,7 @@ def pool_items(around: Surroundings) -> Iterator[Item]:
     )
 
 
-def _reload(pool: PoolFacts) -> tuple[str, ...]:
+def _reload(pool: PoolState) -> tuple[str, ...]:
     if not pool.is_running or pool.program is None:
         return ()
     return (words(pool.program, "-f", pool.conf, "reload"),)

@@ -9,15 +9,28 @@ from pgpool_recovery.domain.line import lines_of
 from pgpool_recovery.domain.record import replace
 from pgpool_recovery.setup.facts import Backend, HostState, NodeState
 from pgpool_recovery.setup.script import session, shell_text
+from pgpool_recovery.setup.sql import literal
 
 Lines = Mapping[str, list[str]]
 KEY = re.compile(r"[a-z_]\w*(?:\.[\w.-]+)*")
 
 
-def question(own: Sequence[Backend], others: Sequence[Backend], databases: Sequence[str]) -> str:
-    """Return the script that describes a host with its own nodes, and the way to the others."""
+def question(
+    own: Sequence[Backend],
+    others: Sequence[Backend],
+    databases: Sequence[str],
+    recovery_user: str = "",
+) -> str:
+    """Return the script that describes a host with its own nodes, and the way to the others.
+
+    `recovery_user` is the role that calls the functions.
+    """
     text = shell_text("probe")
-    calls = [f"DATABASES={shlex.quote(' '.join(databases))}", "host"]
+    calls = [
+        f"DATABASES={shlex.quote(' '.join(databases))}",
+        f"RECOVERY_USER={shlex.quote(literal(recovery_user))}",
+        "host",
+    ]
     for node in own:
         calls.append(shlex.join(["node", str(node.node_id), str(node.port), node.data_directory]))
         calls += [
@@ -80,6 +93,8 @@ def _node(backend: Backend, facts: Lines) -> NodeState:
         scripts=_pairs(own["script"]),
         settings=_pairs(own["setting"]),
         extensions={name: _extension(text) for name, text in _pairs(own["extension"]).items()},
+        recovery_user=_one(own, "recovery_user") or None,
+        may_call=frozenset(own["may_call"]),
         key=_one(own, "key"),
         authorized=tuple(own["authorized"]),
         addresses=_addresses(own["address"]),

@@ -8,7 +8,7 @@ ours are before all others, since the first one that fits counts.
 import ipaddress
 from collections.abc import Iterator
 
-from pgpool_recovery.setup.facts import HostState, NodeState, Surroundings
+from pgpool_recovery.setup.facts import ClusterState, HostState, NodeState
 from pgpool_recovery.setup.need import Advice, Item, Need, There, made, words
 from pgpool_recovery.setup.sql import answers, on_primary, run_sql
 
@@ -27,21 +27,22 @@ EXISTS = (
 )
 
 
-def replication(around: Surroundings) -> Iterator[Item]:
+def replication(around: ClusterState) -> Iterator[Item]:
     """Yield which nodes can log in to which others for replication, and what they lack."""
-    is_refused = False
+    refused = list[str]()
     for host in around.hosts:
         for node in host.nodes:
             for item in _logins(host, node, around):
-                is_refused = is_refused or item is None
-                if item is not None:
+                if isinstance(item, str):
+                    refused.append(item)
+                else:
                     yield item
-    if is_refused:
-        yield from _own_role(around)
+    if refused:
+        yield from _own_role(around, refused[0])
 
 
-def _logins(host: HostState, node: NodeState, around: Surroundings) -> Iterator[Item | None]:
-    """Yield what is there, what the user has to do, and None for each login that is refused."""
+def _logins(host: HostState, node: NodeState, around: ClusterState) -> Iterator[Item | str]:
+    """Yield what is there, what the user has to do, and the reason of each refused login."""
     roles: dict[str, list[str]] = {}
     for peer, said in sorted(node.replication.items()):
         answer, _, rest = said.partition(" ")
@@ -59,16 +60,16 @@ def _logins(host: HostState, node: NodeState, around: Surroundings) -> Iterator[
                 is_needed=True,
             )
         else:
-            yield None
+            yield f"{node.backend.name} to {other.backend.name}: {rest}"
     for role, peers in roles.items():
         yield There(host.name, NAME, f"as {role} to node {', '.join(peers)}")
 
 
-def _own_role(around: Surroundings) -> Iterator[Need]:
+def _own_role(around: ClusterState, why: str) -> Iterator[Need]:
     primary = around.primary
     if primary is None:
         return
-    yield _role(around.host_of(primary), primary)
+    yield _role(around.host_of(primary), primary, why)
     for host in around.hosts:
         for node in host.nodes:
             if node.state == "running" and node.settings.get("hba_file"):
@@ -77,12 +78,12 @@ def _own_role(around: Surroundings) -> Iterator[Need]:
                 yield _pass_file(host, node, around)
 
 
-def _role(host: HostState, primary: NodeState) -> Need:
+def _role(host: HostState, primary: NodeState, why: str) -> Need:
     attributes = f"LOGIN REPLICATION PASSWORD '{made(VERIFIER)}'"
     return Need(
         host.name,
         "40-replication-role",
-        f"no role can log in for replication from every node to every other, so {ROLE} is made",
+        f"no role can log in for replication everywhere ({why}), so {ROLE} is made",
         WHY,
         test="false",
         commands=(
@@ -97,7 +98,7 @@ def _role(host: HostState, primary: NodeState) -> Need:
     )
 
 
-def _hba(host: HostState, node: NodeState, around: Surroundings) -> Need:
+def _hba(host: HostState, node: NodeState, around: ClusterState) -> Need:
     file = node.settings["hba_file"]
     addresses = sorted(
         {
@@ -122,7 +123,7 @@ def _hba(host: HostState, node: NodeState, around: Surroundings) -> Need:
     )
 
 
-def _pass_file(host: HostState, node: NodeState, around: Surroundings) -> Need:
+def _pass_file(host: HostState, node: NodeState, around: ClusterState) -> Need:
     file = f"{node.home}/.pgpass"
     others = [one for one in around.nodes if one is not node]
     begins = [f"{one.backend.host}:{one.backend.port}:replication:{ROLE}:" for one in others]

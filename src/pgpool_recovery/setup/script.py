@@ -2,14 +2,14 @@
 
 import shlex
 from collections.abc import Sequence
-from pathlib import Path
+from functools import cache
+from typing import Any
 
 from pgpool_recovery.domain.text import one_line
-from pgpool_recovery.files.text import read_text
+from pgpool_recovery.files.text import text_of
 from pgpool_recovery.postgres.session import startup_options
 from pgpool_recovery.setup.need import Need, made
 
-SH = Path(__file__).with_name("sh")
 COPIED_TO = "/var/lib/pgpool-recovery-setup/packages"
 """Where setup puts package files on a host, in a directory that it removes afterwards."""
 OWN_DIRECTORY = '"$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)"'
@@ -18,9 +18,11 @@ LAST = "05"
 """Records are undone from the highest number to the lowest; this one is lower than all others."""
 
 
+@cache
 def shell_text(name: str) -> str:
-    """Return one of our files for sh."""
-    return read_text(SH / f"{name}.sh")
+    """Return one of our files for sh; the loader also reads from a zip file."""
+    loader: Any = __spec__.loader
+    return text_of(loader.get_data(f"{__file__.rpartition('/')[0]}/sh/{name}.sh"))
 
 
 def script(needs: Sequence[Need], packages: str = OWN_DIRECTORY) -> str:

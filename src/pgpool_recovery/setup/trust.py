@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from pgpool_recovery.setup.facts import HostState, NodeState, Surroundings
+from pgpool_recovery.setup.facts import ClusterState, HostState, NodeState
 from pgpool_recovery.setup.need import Advice, Item, Need, There, made, words
 
 NAME = "ssh"
@@ -13,7 +13,7 @@ CHANGED_KEY = "REMOTE HOST IDENTIFICATION HAS CHANGED"
 DENIED = "Permission denied"
 
 
-def trust(host: HostState, around: Surroundings) -> Iterator[Item]:
+def trust(host: HostState, around: ClusterState) -> Iterator[Item]:
     """Yield, for each node of a host, which of the others it reaches, and what it lacks."""
     for node in host.nodes:
         if node.state == "empty" or not node.ssh:
@@ -31,7 +31,7 @@ def trust(host: HostState, around: Surroundings) -> Iterator[Item]:
 
 
 def _way(
-    host: HostState, node: NodeState, other: NodeState, said: str, around: Surroundings
+    host: HostState, node: NodeState, other: NodeState, said: str, around: ClusterState
 ) -> Iterator[Item]:
     target = around.host_of(other)
     to = f"{other.backend.host} ({other.backend.name})"

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pgpool_recovery.domain.error import Undone, Unreachable
 from pgpool_recovery.domain.line import lines_of
 from pgpool_recovery.domain.record import record
-from pgpool_recovery.setup.access import Shell
+from pgpool_recovery.setup.access import RootShell
 from pgpool_recovery.setup.facts import NodeState
 from pgpool_recovery.setup.need import words
 from pgpool_recovery.setup.replication import IN_USE
+from pgpool_recovery.setup.said import worth_saying
 from pgpool_recovery.setup.script import in_main
 
 RECORDS = "/var/lib/pgpool-recovery-setup"
@@ -20,20 +21,27 @@ for record in {RECORDS}/*.undo; do
     printf 'record %s\\n' "${{record##*/}}"
     sed 's/^/ /' "$record"
 done
+if [ -e {RECORDS}/packages.added ]; then
+    sed 's/^/added /' {RECORDS}/packages.added
+fi
 """
 OF_REPLICATION = ("40", "41", "42")
-OF_PACKAGES = "10"
+PACKAGES = "10-packages.undo"
 HAS_LANGUAGE = "SELECT count(*) FROM pg_catalog.pg_language WHERE lanname ~ '^plpython3u?$'"
 DATABASES = "SELECT datname FROM pg_catalog.pg_database WHERE datallowconn"
 
 
 @record
 class UndoRecord:
-    """A record of one change: its file on a host, and the commands that take it back."""
+    """A record of one change: its file on a host, and the commands that take it back.
+
+    `packages` are those that setup added there, for the record of packages.
+    """
 
     host: str
     file: str
     commands: tuple[str, ...]
+    packages: tuple[str, ...] = ()
 
     @property
     def is_on_primary(self) -> bool:
@@ -54,20 +62,25 @@ class InUse:
     python: bool
 
 
-def read_records(host: str, shell: Shell) -> list[UndoRecord]:
+def read_records(host: str, shell: RootShell) -> list[UndoRecord]:
     """Return the records of a host; raise Unreachable if they cannot be read."""
     ran = shell.run(READ, within_s=WITHIN_S)
     if ran.status != 0:
         raise Unreachable(f"could not read the records on {host}", detail=ran.last_lines)
     found = defaultdict[str, list[str]](list)
-    name = ""
+    name, added = "", list[str]()
     for line in lines_of(ran.output):
         if line.startswith("record "):
             name = line.removeprefix("record ")
             found[name] = []
+        elif line.startswith("added "):
+            added.append(line.removeprefix("added "))
         elif name:
             found[name].append(line[1:])
-    return [UndoRecord(host, name, tuple(lines)) for name, lines in found.items()]
+    return [
+        UndoRecord(host, name, tuple(lines), tuple(added if name == PACKAGES else ()))
+        for name, lines in found.items()
+    ]
 
 
 def in_order(records: Sequence[UndoRecord]) -> list[UndoRecord]:
@@ -82,7 +95,7 @@ def kept(one: UndoRecord, in_use: InUse) -> str | None:
     return None
 
 
-def read_in_use(primary: NodeState | None, shell: Shell | None) -> InUse:
+def read_in_use(primary: NodeState | None, shell: RootShell | None) -> InUse:
     """Return what the databases use of what setup made; without a primary, everything."""
     if primary is None or shell is None:
         return InUse(replication=True, python=True)
@@ -100,13 +113,16 @@ def read_in_use(primary: NodeState | None, shell: Shell | None) -> InUse:
 
 def undo(
     records: Sequence[UndoRecord],
-    shells: Mapping[str, Shell],
+    shells: Mapping[str, RootShell],
     primary: NodeState | None,
     primary_host: str | None,
     in_use: InUse,
     on_start: Callable[[UndoRecord], None],
-) -> Iterator[UndoRecord]:
-    """Yield each record that was undone, and remove it; raise Undone at the first that fails."""
+) -> Iterator[tuple[UndoRecord, tuple[str, ...]]]:
+    """Yield each record that was undone, with what a person should see of its output; remove it.
+
+    Raises Undone at the first that fails.
+    """
     head = "KEEP_PYTHON=yes\n" if in_use.python else ""
     for one in in_order(records):
         if kept(one, in_use) is not None:
@@ -131,7 +147,7 @@ def undo(
             )
         remove = f"rm -f {words(f'{RECORDS}/{one.file}')}\nrmdir {RECORDS} 2>/dev/null || true\n"
         shells[one.host].run(remove, within_s=WITHIN_S)
-        yield one
+        yield one, tuple(worth_saying(ran.output))
 
 
 def place_of(primary: NodeState) -> str:

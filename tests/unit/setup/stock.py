@@ -10,11 +10,11 @@ from pgpool_recovery.setup.facts import (
     APT,
     SAMPLE,
     Backend,
+    ClusterState,
     HostState,
     NodeState,
     PackageFiles,
-    PoolFacts,
-    Surroundings,
+    PoolState,
 )
 
 DATA = "/var/lib/postgresql/15/main"
@@ -30,7 +30,7 @@ FILES = PackageFiles(
     ),
 )
 UNKNOWN = "Host key verification failed."
-POOL = PoolFacts(
+POOL = PoolState(
     "/etc/pgpool2/pgpool.conf",
     "/usr/sbin/pgpool",
     (4, 3),
@@ -65,6 +65,7 @@ def node(number: int, **changes: Any) -> NodeState:
             "data_checksums": "off",
         },
         "extensions": {"template1": ("1.4", "public"), "postgres": ("1.4", "public")},
+        "recovery_user": "superuser",
         "key": KEY.format(number),
         "authorized": tuple(f"{KEY.format(one)} postgres@x" for one in range(3)),
         "addresses": {one: (f"192.0.2.{one}",) for one in others},
@@ -100,8 +101,8 @@ def ready_node(number: int, **changes: Any) -> NodeState:
     return node(number, **{**facts, **changes})
 
 
-def around(*hosts: HostState, **changes: Any) -> Surroundings:
-    made = Surroundings(
+def around(*hosts: HostState, **changes: Any) -> ClusterState:
+    made = ClusterState(
         POOL, hosts or tuple(host(number) for number in range(3)), FILES, "2.0.0", "2.0"
     )
     return replace(made, **changes)

@@ -1,15 +1,19 @@
 """From facts to needs: only what is missing, each with its commands and what takes them back."""
 
+import subprocess
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.domain.record import replace
 from pgpool_recovery.setup.decide import decide
-from pgpool_recovery.setup.facts import OWN, WRAPPER, PackageFiles, Surroundings
+from pgpool_recovery.setup.facts import OWN, WRAPPER, ClusterState, PackageFiles
 from pgpool_recovery.setup.need import Advice, Item, Need, There, needs_of
-from tests.unit.setup.stock import FILES, KEY, POOL, around, host, node, ready
+from pgpool_recovery.setup.probe import unanswered
+from pgpool_recovery.setup.script import script
+from tests.unit.setup.stock import BACKENDS, FILES, KEY, POOL, around, host, node, ready
 
 DENIED = "postgres@server1: Permission denied (publickey)."
 NO_ENTRY = "no FATAL: no pg_hba.conf entry for replication connection"
@@ -19,11 +23,11 @@ def names(items: Sequence[Item], host_name: str) -> list[str]:
     return [need.name for need in needs_of(items) if need.host == host_name]
 
 
-def needed(found: Surroundings, name: str) -> list[Need]:
+def needed(found: ClusterState, name: str) -> list[Need]:
     return [need for need in needs_of(decide(found)) if need.name == name]
 
 
-def advice(found: Surroundings, *, is_needed: bool) -> list[str]:
+def advice(found: ClusterState, *, is_needed: bool) -> list[str]:
     return [
         one.what for one in decide(found) if isinstance(one, Advice) and one.is_needed is is_needed
     ]
@@ -204,6 +208,29 @@ def test_missing_extension_is_created_and_only_dropped() -> None:
     assert need.undo_last == ()
 
 
+def test_role_that_is_no_superuser_is_granted_what_it_calls() -> None:
+    pool = replace(POOL, parameters={**POOL.parameters, "recovery_user": "dba"})
+
+    def grants(**changes: Any) -> list[Need]:
+        return needed(
+            around(ready(0, **changes), ready(1), ready(2), pool=pool), "51-grant-template1"
+        )
+
+    (need,) = grants(recovery_user="role")
+    assert 'pgpool_remote_start(text, text) TO "dba";' in need.commands[0]
+    assert grants(recovery_user="role", may_call=frozenset({"template1"})) == []
+    assert grants(recovery_user="superuser") == []
+    stock = {"template1": ("1.4", "public"), "postgres": ("2.0", "public")}
+    assert (
+        len(grants(recovery_user="role", may_call=frozenset({"template1"}), extensions=stock)) == 1
+    )
+
+
+def test_role_that_does_not_exist_is_left_to_the_user() -> None:
+    found = around(ready(0, recovery_user=None), ready(1), ready(2))
+    assert any("does not exist" in one for one in advice(found, is_needed=True))
+
+
 def test_without_a_primary_the_databases_are_left() -> None:
     found = around(ready(0, role="standby"), ready(1), ready(2))
     assert "no primary was found, so the databases could not be examined" in advice(
@@ -225,6 +252,22 @@ def test_host_that_is_not_reached_gets_a_script_like_the_others() -> None:
     found = around(host(0), host(1), cut_off)
     assert names(decide(found), "server3") == ["10-packages", "20-stage-commands-2"]
     assert "it could not be examined: no route to host" in advice(found, is_needed=True)
+
+
+def test_without_any_login_the_scripts_find_out_what_they_need() -> None:
+    hosts = [unanswered(one.host, [one], "no route") for one in BACKENDS]
+    found = around(*hosts)
+    items = decide(found)
+    assert names(items, "server1") == [
+        "10-packages",
+        "20-stage-commands-0",
+        "50-extension-template1",
+        "50-extension-postgres",
+    ]
+    for each in hosts:
+        text = script([need for need in needs_of(items) if need.host == each.name])
+        subprocess.run(["sh", "-n"], input=text, text=True, check=True)
+    assert '"$PACKAGES"/postgresql-"$(head -n 1 ' in needed(found, "10-packages")[0].commands[1]
 
 
 def test_methods_are_only_advised() -> None:

@@ -97,12 +97,14 @@ def test_every_script_of_a_stock_cluster_is_sh() -> None:
         subprocess.run(["sh", "-n"], input=text, text=True, check=True)
 
 
-def test_made_value_is_quoted() -> None:
-    need = replace(
-        need_of(Path("/f"), "x"), makes="key", commands=(words("echo", made("key"), "a"),)
-    )
-    assert lacking(need, ["key"]) == ["key"]
-    assert filled(need, {"key": "a'; id"}).commands == ("echo 'a'\"'\"'; id' a",)
+def test_made_value_is_quoted(tmp_path: Path) -> None:
+    key = "key of x"
+    commands = (words("printf", "%s\\n", made(key), f"'{made(key)}'"),)
+    need = replace(need_of(tmp_path / "f", "x"), test="false", commands=commands)
+    assert lacking(need, [key]) == [key]
+    value = "a'; $HOME `id`"
+    said = run(script([filled(need, {key: value})]), tmp_path)
+    assert said == f"{value}\n'{value}'\n32-line: done\n"
 
 
 def test_control_characters_cannot_become_commands() -> None:

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pgpool_recovery.cli.say import say, say_json
-from pgpool_recovery.domain.error import RecoveryError, Refused, UsageError
+from pgpool_recovery.domain.error import RecoveryError, Refused, Unverified, UsageError
 
 if TYPE_CHECKING:
     from pgpool_recovery.control.check import Reported
-    from pgpool_recovery.setup.access import Shell
-    from pgpool_recovery.setup.facts import PackageFiles, PoolFacts, Surroundings
+    from pgpool_recovery.setup.access import RootShell
+    from pgpool_recovery.setup.facts import ClusterState, PackageFiles, PoolState
     from pgpool_recovery.setup.need import Item, Need
 
 MAX_ROUNDS = 3
@@ -49,9 +49,17 @@ def setup(
     around, items = _look(pool, files, shells)
     if script is not None or playbook is not None:
         return _write(around, items, script, playbook, as_json=as_json)
-    done = list[str]()
+    done, before = list[str](), frozenset[str]()
     for _ in range(MAX_ROUNDS):
-        needs = _possible(items, shells)
+        needs = _possible(around, items)
+        names = frozenset(f"{need.host}: {need.name}" for need in needs)
+        if needs and names <= before:
+            raise Unverified(
+                f"still missing after it was carried out: {', '.join(sorted(names))}",
+                detail="\n".join(f"{need.host}: {need.what}" for need in needs),
+                hint="What was done is on record: pgpool-recovery setup --undo takes it back.",
+            )
+        before = names
         if not as_json:
             _show(around, items, needs)
         if dry_run or not needs:
@@ -64,8 +72,8 @@ def setup(
 
 
 def _shells(
-    pool: "PoolFacts", ssh_user: str | None, *, may_ask: bool
-) -> "dict[str, Shell | RecoveryError]":
+    pool: "PoolState", ssh_user: str | None, *, may_ask: bool
+) -> "dict[str, RootShell | RecoveryError]":
     from pgpool_recovery.setup.access import open_shell
     from pgpool_recovery.setup.need import POOL_HOST
     from pgpool_recovery.setup.observe import open_shells
@@ -75,10 +83,10 @@ def _shells(
 
 
 def _look(
-    pool: "PoolFacts",
+    pool: "PoolState",
     files: "PackageFiles | None",
-    shells: "Mapping[str, Shell | RecoveryError]",
-) -> "tuple[Surroundings, tuple[Item, ...]]":
+    shells: "Mapping[str, RootShell | RecoveryError]",
+) -> "tuple[ClusterState, tuple[Item, ...]]":
     from pgpool_recovery.setup.decide import decide
     from pgpool_recovery.setup.observe import observe
 
@@ -86,18 +94,15 @@ def _look(
     return around, decide(around)
 
 
-def _possible(
-    items: "Sequence[Item]", shells: "Mapping[str, Shell | RecoveryError]"
-) -> "tuple[Need, ...]":
-    """Return the needs of the hosts that setup can log in to."""
+def _possible(around: "ClusterState", items: "Sequence[Item]") -> "tuple[Need, ...]":
+    """Return the needs of the hosts that were examined; nothing is done on others."""
     from pgpool_recovery.setup.need import needs_of
 
-    return tuple(
-        need for need in needs_of(items) if not isinstance(shells[need.host], RecoveryError)
-    )
+    unseen = {host.name for host in around.hosts if host.problem is not None}
+    return tuple(need for need in needs_of(items) if need.host not in unseen)
 
 
-def _show(around: "Surroundings", items: "Sequence[Item]", needs: "Sequence[Need]") -> None:
+def _show(around: "ClusterState", items: "Sequence[Item]", needs: "Sequence[Need]") -> None:
     from pgpool_recovery.cli.render.setup import found_lines, plan_lines
 
     say(*found_lines(around, items))
@@ -111,13 +116,12 @@ def _confirm(needs: "Sequence[Need]", *, yes: bool) -> None:
     from pgpool_recovery.cli.consent import ask
 
     hosts = list(dict.fromkeys(need.host for need in needs))
-    say("")
     ask(f"Run these commands on {', '.join(hosts)}?", "the setup", yes=yes)
 
 
 def _carry_out(
     needs: "Sequence[Need]",
-    shells: "Mapping[str, Shell | RecoveryError]",
+    shells: "Mapping[str, RootShell | RecoveryError]",
     files: "PackageFiles | None",
     *,
     as_json: bool,
@@ -129,17 +133,19 @@ def _carry_out(
             say(f"{need.host}: {need.name}")
 
     open_ones = {host: one for host, one in shells.items() if not isinstance(one, RecoveryError)}
-    return [
-        f"{one.need.host}: {one.need.name}"
-        for one in carry_out(needs, open_ones, files, tell)
-        if not one.was_there
-    ]
+    done = list[str]()
+    for one in carry_out(needs, open_ones, files, tell):
+        for line in () if as_json else one.said:
+            say(f"    {line}")
+        if not one.was_there:
+            done.append(f"{one.need.host}: {one.need.name}")
+    return done
 
 
 def _finish(
-    around: "Surroundings",
+    around: "ClusterState",
     items: "Sequence[Item]",
-    shells: "Mapping[str, Shell | RecoveryError]",
+    shells: "Mapping[str, RootShell | RecoveryError]",
     done: Sequence[str],
     *,
     dry_run: bool,
@@ -172,7 +178,7 @@ def _finish(
 
 
 def _findings(
-    around: "Surroundings", shells: "Mapping[str, Shell | RecoveryError]"
+    around: "ClusterState", shells: "Mapping[str, RootShell | RecoveryError]"
 ) -> "Sequence[Reported]":
     from pgpool_recovery.setup.check import check
 
@@ -193,20 +199,27 @@ def _documents(items: "Sequence[Item]") -> list[dict[str, object]]:
     ]
 
 
-def _next_steps(around: "Surroundings") -> list[str]:
+def _next_steps(around: "ClusterState") -> list[str]:
+    """Return how a node is recovered, as the user whose password files Pgpool-II uses."""
+    from pgpool_recovery.control.pool_user import name_of, pool_users
+    from pgpool_recovery.setup.pool import pcp_user
+
     nodes = [node for node in around.nodes if not node.is_primary]
     node = nodes[0].backend.node_id if nodes else 1
+    user = pcp_user(Path(around.pool.conf)) or "PCP_USER"
+    owners = sorted(pool_users())
+    sudo = f"sudo -u {name_of(owners[0])} " if owners and owners[0] != 0 else ""
     return [
         "The cluster is set up. A node that is down is recovered by Pgpool-II:",
-        f"    pcp_recovery_node -h localhost -U PCP_USER -n {node}",
+        f"    pcp_recovery_node -h localhost -U {user} -n {node}",
         "or, with a plan that you confirm, and with its steps shown:",
-        f"    pgpool-recovery recover {node} --username PCP_USER",
+        f"    {sudo}pgpool-recovery recover {node} --username {user}",
         "To take everything back: pgpool-recovery setup --undo",
     ]
 
 
 def _write(
-    around: "Surroundings",
+    around: "ClusterState",
     items: "Sequence[Item]",
     script: Path | None,
     playbook: Path | None,
@@ -253,8 +266,8 @@ def _write(
 
 
 def _undo(
-    pool: "PoolFacts",
-    shells: "Mapping[str, Shell | RecoveryError]",
+    pool: "PoolState",
+    shells: "Mapping[str, RootShell | RecoveryError]",
     *,
     yes: bool,
     dry_run: bool,
@@ -285,7 +298,6 @@ def _undo(
         say(*(undo_lines(goes, stays) if records else ["nothing of setup is on record"]))
     done = list[str]()
     if goes and not dry_run:
-        say(*([] if as_json else [""]))
         ask(f"Undo this on {', '.join(dict.fromkeys(o.host for o in goes))}?", "the undo", yes=yes)
         steps = undo(
             goes,
@@ -295,7 +307,10 @@ def _undo(
             in_use,
             lambda one: None if as_json else say(f"{one.host}: {one.file.removesuffix('.undo')}"),
         )
-        done = [f"{one.host}: {one.file.removesuffix('.undo')}" for one in steps]
+        for one, said in steps:
+            done.append(f"{one.host}: {one.file.removesuffix('.undo')}")
+            for line in () if as_json else said:
+                say(f"    {line}")
     left = [f"{one.host}: {one.file}, because {why}" for one, why in stays]
     if as_json:
         say_json(document(undone=done, kept=left))

@@ -3,20 +3,22 @@
 from collections.abc import Sequence
 
 from pgpool_recovery.cli.render.table import table
-from pgpool_recovery.setup.facts import Surroundings
+from pgpool_recovery.setup.facts import ClusterState
 from pgpool_recovery.setup.need import Advice, Item, Need, There
 from pgpool_recovery.setup.script import LAST
 from pgpool_recovery.setup.undo import UndoRecord
 
 HEADER = ("host", "state", "what")
 MISSING, YOURS, HINT, IS_THERE = "missing", "TO DO", "advice", "ok"
+UNSEEN = "not seen"
 FUNCTIONS = ("add_line", "as_user", "first_line", "install_packages", "packages_added")
 
 
-def found_lines(around: Surroundings, items: Sequence[Item]) -> list[str]:
+def found_lines(around: ClusterState, items: Sequence[Item]) -> list[str]:
     """Return a table of what each host has and lacks, and below it what is left to the user."""
     pool = around.pool
     line = "" if pool.release is None else " " + ".".join(map(str, pool.release))
+    unseen = {host.name for host in around.hosts if host.problem is not None}
     calls = f"calls its functions in database {pool.database}"
     lines = [
         f"Pgpool-II{line}, {pool.conf}: {len(pool.backends)} nodes, {calls}",
@@ -26,7 +28,7 @@ def found_lines(around: Surroundings, items: Sequence[Item]) -> list[str]:
             for host in around.hosts
         ),
         "",
-        *table(HEADER, [_row(item) for item in items]),
+        *table(HEADER, [_row(item, unseen) for item in items]),
     ]
     advice = [item for item in items if isinstance(item, Advice)]
     for needed, title in ((True, "Left to you, because recoveries need it:"), (False, "Advice:")):
@@ -86,13 +88,15 @@ def undo_lines(records: Sequence[UndoRecord], kept: Sequence[tuple[UndoRecord, s
             lines += ["", f"on {place}:"]
         when = " (last of all)" if one.order == LAST else ""
         lines += [f"    # {one.file.removesuffix('.undo')}{when}"]
+        if one.packages:
+            lines += [f"    # removes {', '.join(one.packages)}"]
         lines += [f"    {command}" for command in one.commands]
     for one, why in kept:
         lines += ["", f"kept on {one.host}: {one.file}, because {why}"]
     return lines
 
 
-def _nodes(around: Surroundings, name: str) -> str:
+def _nodes(around: ClusterState, name: str) -> str:
     host = next(host for host in around.hosts if host.name == name)
     return ", ".join(
         f"{node.backend.name} ({node.role or node.state}"
@@ -101,12 +105,12 @@ def _nodes(around: Surroundings, name: str) -> str:
     )
 
 
-def _row(item: Item) -> tuple[str, str, str]:
+def _row(item: Item, unseen: set[str]) -> tuple[str, str, str]:
     match item:
         case There():
             return item.host, IS_THERE, f"{_name(item.name)}: {item.what}"
         case Need():
-            return item.host, MISSING, item.what
+            return item.host, UNSEEN if item.host in unseen else MISSING, item.what
         case Advice():
             return item.host, YOURS if item.is_needed else HINT, item.what
 

@@ -1,0 +1,101 @@
+"""Undoing runs the records of all hosts, the last one first, and keeps what is in use."""
+
+import pytest
+
+from pgpool_recovery.domain.error import Undone, Unreachable
+from pgpool_recovery.setup.access import Ran
+from pgpool_recovery.setup.undo import (
+    InUse,
+    UndoRecord,
+    in_order,
+    kept,
+    read_in_use,
+    read_records,
+    undo,
+)
+from tests.unit.setup.stock import Recorder, node
+
+NOTHING = InUse(replication=False, python=False)
+DROP = UndoRecord("server1", "50-extension-template1.primary.undo", ("echo drop | sql template1",))
+AGAIN = UndoRecord(
+    "server1", "05-extension-template1.primary.undo", ("echo again | sql template1",)
+)
+PACKAGES = UndoRecord("server1", "10-packages.undo", ("packages_removed",))
+KNOWN = UndoRecord("server2", "31-known-host-0.undo", ("remove_lines a b c",))
+ROLE = UndoRecord("server1", "40-replication-role.primary.undo", ("echo role | sql postgres",))
+ALL = [AGAIN, PACKAGES, KNOWN, DROP, ROLE]
+
+
+def shells() -> dict[str, Recorder]:
+    return {"server1": Recorder(), "server2": Recorder()}
+
+
+def run(there: dict[str, Recorder], primary: int, in_use: InUse = NOTHING) -> list[str]:
+    host = f"server{primary + 1}"
+    return [one.file for one, _ in undo(ALL, there, node(primary), host, in_use, lambda _one: None)]
+
+
+def test_last_change_is_undone_first_and_the_stock_extension_comes_back_last() -> None:
+    assert in_order(ALL) == [DROP, ROLE, KNOWN, PACKAGES, AGAIN]
+    assert run(shells(), 0) == [one.file for one in in_order(ALL)]
+
+
+def test_databases_are_changed_where_the_primary_is_now() -> None:
+    """A failover since then has moved it."""
+    there = shells()
+    run(there, 1)
+    assert any("echo drop | sql template1" in text for text in there["server2"].scripts)
+    assert "PSQL=/usr/lib/postgresql/15/bin/psql\n" in there["server2"].scripts[0]
+    removed = f"rm -f /var/lib/pgpool-recovery-setup/{DROP.file}\n"
+    assert any(removed in text for text in there["server1"].scripts)
+
+
+def test_without_a_primary_the_databases_wait() -> None:
+    with pytest.raises(Unreachable, match="must be undone on the primary"):
+        list(undo([DROP], shells(), None, None, NOTHING, lambda _one: None))
+
+
+def test_failure_keeps_the_record() -> None:
+    there = {"server1": Recorder(lambda _script: Ran(1, "view depends on it\n"))}
+    with pytest.raises(Undone) as caught:
+        list(undo([DROP], there, node(0), "server1", NOTHING, lambda _one: None))
+    assert "view depends on it" in str(caught.value.detail)
+    assert len(there["server1"].scripts) == 1
+
+
+def test_login_that_a_standby_streams_with_is_kept() -> None:
+    in_use = InUse(replication=True, python=False)
+    assert kept(ROLE, in_use) is not None
+    assert kept(DROP, in_use) is None
+    assert ROLE.file not in run(shells(), 0, in_use)
+
+
+def test_language_that_databases_have_is_kept() -> None:
+    there = shells()
+    run(there, 0, InUse(replication=False, python=True))
+    (text,) = (
+        text
+        for text in there["server1"].scripts
+        if text.endswith("packages_removed\n}\nmain </dev/null\n")
+    )
+    assert "\nKEEP_PYTHON=yes\n" in text
+
+
+def test_primary_says_what_is_in_use() -> None:
+    assert read_in_use(node(0), Recorder(lambda _script: Ran(0, "1\n0\n0\n"))) == InUse(
+        replication=True, python=False
+    )
+    assert read_in_use(node(0), Recorder(lambda _script: Ran(0, "0\n0\n1\n"))) == InUse(
+        replication=False, python=True
+    )
+    assert read_in_use(None, None) == InUse(replication=True, python=True)
+    with pytest.raises(Unreachable):
+        read_in_use(node(0), Recorder(lambda _script: Ran(0, "ERROR\n")))
+
+
+def test_records_are_read_with_their_commands() -> None:
+    output = "record 10-packages.undo\n packages_removed\nrecord 31-x.undo\n a\n b\nadded libx\n"
+    assert read_records("server1", Recorder(lambda _script: Ran(0, output))) == [
+        UndoRecord("server1", PACKAGES.file, PACKAGES.commands, ("libx",)),
+        UndoRecord("server1", "31-x.undo", ("a", "b")),
+    ]
