@@ -87,22 +87,27 @@ class OpenShell:
 def open_shell(host: str, user: str | None, *, may_ask: bool) -> OpenShell:
     """Return root's shell on a host; raise Unreachable, with the reason of each way that failed.
 
-    `user` is whom to log in as; without it root and the user of sudo are tried. `may_ask`: ssh may
-    ask on the terminal whether the key of the host is right, and for a password.
+    `user` is whom to log in as; without it root and the user of sudo are tried. `may_ask`: if
+    nobody gets in, ssh may ask on the terminal whether the key of the host is right.
     """
     if is_this_host(host):
         is_root = os.geteuid() == ROOT
         return OpenShell(() if is_root else SUDO, "this host" if is_root else "this host, by sudo")
-    failures = list[str]()
-    for local, remote in _ways(user):
-        shell, failure = _try(host, local, remote)
-        if shell is None and may_ask and UNKNOWN_KEY in failure:
-            _ask_about_key(host, local, remote)
-            shell, failure = _try(host, local, remote)
+    ways = list(_ways(user))
+    failures = dict[tuple[str | None, str], str]()
+    for local, remote in ways:
+        shell, failures[local, remote] = _try(host, local, remote)
         if shell is not None:
             return shell
-        failures.append(f"as {remote}: {failure}")
-    raise Unreachable(f"could not log in to {host} as root", detail="\n".join(failures))
+    # Whoever called sudo is a person, who may have been there before; root may not.
+    unknown = [way for way in ways if UNKNOWN_KEY in failures[way]] if may_ask else []
+    for local, remote in sorted(unknown, key=lambda way: way[0] is None):
+        _ask_about_key(host, local, remote)
+        shell, failures[local, remote] = _try(host, local, remote)
+        if shell is not None:
+            return shell
+    reasons = [f"as {remote}: {failures[local, remote]}" for local, remote in ways]
+    raise Unreachable(f"could not log in to {host} as root", detail="\n".join(reasons))
 
 
 def _ways(user: str | None) -> Iterable[tuple[str | None, str]]:
