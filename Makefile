@@ -16,7 +16,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PYTHONDONTWRITEBYTECODE = 1
 
 .PHONY: help demo wheel packages release test test-all quick lowest lint format lock \
-	system-packages systems site links
+	system-packages systems site links recording
 
 help:
 	@echo "make demo    lose a node of a real cluster under load and recover it, on loopback"
@@ -27,14 +27,20 @@ help:
 	@echo "make test-all  the same with the whole matrix of majors"
 	@echo "make quick   lint and run the tests that need no server (1 minute)"
 	@echo "make lowest  run the unit tests with the lowest versions that pyproject.toml allows"
-	@echo "make systems build the Debian systems with other PostgreSQL majors (once, 3 minutes, 2 GB)"
+	@echo "make systems build the Debian systems with other PostgreSQL majors (once, 4 minutes, 3 GB)"
 	@echo "make site    dist/site: the documentation as web pages; warnings are errors"
+	@echo "make recording  run the demo, and draw docs/pictures/demo.svg from what it writes"
 	@echo "make links   try the links that lead elsewhere (needs the network)"
 	@echo "make format  format the code"
 	@echo "make lock    update the pinned Python packages"
 
 demo: system-packages $(VENV)/installed
 	@$(SUDO) $(PYTHON) -m demo
+
+recording: system-packages $(VENV)/installed
+	@mkdir -p .build
+	@$(SUDO) $(PYTHON) -m demo > .build/demo.txt
+	@$(PYTHON) -m demo.recording < .build/demo.txt > docs/pictures/demo.svg
 
 wheel: .build/installed
 	@rm -rf dist/wheels && mkdir -p .build
@@ -55,6 +61,7 @@ release: .build/release/installed
 	@$(PYTHON3) -m venv --clear .build/release
 	@.build/release/bin/python -m pip install --quiet --require-hashes -r requirements/release.txt
 	@touch $@
+
 packages: wheel
 	@PYTHONPATH=src $(BUILDER) -m packages --wheels dist/wheels --into dist/packages
 
@@ -65,13 +72,13 @@ packages: wheel
 	@touch $@
 
 test-all: MATRIX := -m ""
-test test-all: quick lowest
+test test-all: quick lowest site
 	@ci/build-systems || echo "Continuing: tests that need a missing system are skipped."
 	$(SUDO) $(PYTHON) -m ci.once_more tests --ignore=tests/unit --ignore=tests/property \
 		-n 2 --dist loadfile $(MATRIX)
 
 quick: system-packages lint
-	$(PYTHON) -m pytest tests/unit tests/property src packages --ignore=packages/scripts
+	$(PYTHON) -m pytest tests/unit tests/property src packages/manual packages/settings_example.py packages/tree.py
 
 # In one process: some tests send it signals, and a pytest-xdist worker has more than one thread.
 lowest: .build/lowest/installed
@@ -90,6 +97,7 @@ lint: $(VENV)/installed
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 	$(PYTHON) -m ci.rules
+	$(PYTHON) -m ci.spelling
 	$(PYTHON) -m ci.rooms --check
 	$(VENV)/bin/vermin --quiet --no-tips --violations -t=3.6- extension/python
 	$(VENV)/bin/vermin --quiet --no-tips --violations -t=3.6- src/pgpool_recovery/pcp/client

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
 from packages import contents
+from packages.generated import ZSH, zsh_completion
 from packages.licences import copyright_file
 from packages.project import (
     DESCRIPTION,
@@ -37,8 +38,18 @@ COMMAND_REQUIRES = (ANY_PYTHON, "libpq.so.5()(64bit)", "openssh-clients")
 INSIDE = "PostgreSQL AND BSD-2-Clause AND LGPL-3.0-only AND MIT AND PSF-2.0"
 """The licences of our wheel and of those that it needs (test_license_names_those_of_all_wheels)."""
 KEPT = "/usr/share/pgpool-recovery"
-OWN_DIRECTORIES = (contents.LIBRARY, KEPT, "/usr/share/doc/", "/usr/share/licenses/")
-"""Directories whose paths begin so are part of each package that has files in them."""
+OWN_DIRECTORIES = (
+    contents.LIBRARY,
+    KEPT,
+    "/usr/share/doc/",
+    "/usr/share/licenses/",
+    "/usr/share/fish",
+    "/usr/share/zsh",
+)
+"""Directories whose paths begin so are part of each package that has files in them.
+
+Those of a shell belong to it as well; without it, they would stay behind.
+"""
 STOCK = "pgpool-II-pg{}-extensions"
 FIXED = {
     # Every byte follows from the sources: neither this machine nor the time is recorded.
@@ -115,11 +126,12 @@ def command(wheels: Path) -> Rpm:
         license=INSIDE,
         requires=COMMAND_REQUIRES,
         tools=("findutils", "coreutils"),
-        tree=merged(contents.command(wheels), _licences(NAME, wheels)),
+        tree=merged(contents.command(wheels), zsh_completion(ZSH), _licences(NAME, wheels)),
         scripts={
             "%post": _script("command.post.sh"),
             "%posttrans": _script("command.posttrans.sh"),
             "%preun": _script("command.preun.sh"),
+            "%postun": _script("command.postun.sh"),
             f"%triggerin -- {', '.join(PYTHONS)}": _script("command.triggerin.sh"),
         },
     )

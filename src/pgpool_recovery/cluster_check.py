@@ -18,7 +18,7 @@ from pgpool_recovery.domain.record import replace
 from pgpool_recovery.domain.standby import Trouble
 from pgpool_recovery.domain.standby import judge as judge_standby
 from pgpool_recovery.facts.facts import Facts, PrimaryFacts, TargetFacts
-from pgpool_recovery.facts.node import NodeFacts, PeerFacts, Problem
+from pgpool_recovery.facts.node import Confinement, NodeFacts, PeerFacts, Problem
 from pgpool_recovery.host.filesystem import identity_of
 from pgpool_recovery.in_server.script_name import is_inside
 from pgpool_recovery.install.stage_commands import PURPOSES
@@ -33,7 +33,7 @@ from pgpool_recovery.run.own_server import own_conninfo, own_server
 from pgpool_recovery.run.sessions import agent_of
 from pgpool_recovery.ssh.locality import is_this_host
 from pgpool_recovery.talk.conversation import Conversation
-from pgpool_recovery.talk.protocol import AskStandby, LookAround, Peer, TryPeers
+from pgpool_recovery.talk.protocol import AskConfinement, AskStandby, LookAround, Peer, TryPeers
 
 MAX_USERS = 5
 ANSWER_S = 60.0
@@ -175,7 +175,17 @@ def look_at_node(
             trouble=None
             if primary_place in (None, place)
             else trouble_of(connection, agent, facts, settings),
+            confinement=confinement_of_server(target, agent, settings),
         )
+
+
+def confinement_of_server(
+    target: Target, agent: Conversation, settings: Settings
+) -> Confinement | None:
+    """Return how SELinux confines a node's server; None if the agent cannot tell."""
+    if AskConfinement.__name__ not in agent.offers:
+        return None
+    return agent.ask(AskConfinement(target.data_directory), timeout_s=settings.agent.answer_s)
 
 
 def trouble_of(

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from packages import contents, deb
+from packages import contents, deb, generated
 from packages.tree import Tree, text, write
 from tests.harness.command import Completed
 from tests.harness.host import Host
@@ -271,6 +271,24 @@ def test_nothing_of_ours_is_left(site: Site) -> None:
     assert site.traces() == before
     assert not site.host.path(contents.LIBRARY).exists()
     assert not site.host.path(contents.OWNED).parent.exists()
+
+
+def test_timer_that_was_enabled_survives_an_update_and_goes_with_a_purge(site: Site) -> None:
+    before = site.traces()
+    site.install_ours()
+    links = Path("/etc/systemd/system/timers.target.wants")
+    link = site.host.path(links / "pgpool-recovery-check.timer")
+    assert not link.is_symlink(), "nothing is enabled by an installation"
+    site.host.run(["systemctl", "enable", link.name], user="root")
+    site.host.write_file(f"{generated.STATE}/pgpool_recovery_check.prom", "")
+    assert link.is_symlink()
+    site.install_ours(SECOND)
+    site.dpkg("--remove", site.extension, COMMAND)
+    site.install_ours(SECOND)
+    assert link.is_symlink()
+    site.purge_ours()
+    assert not link.is_symlink()
+    assert site.traces() == before
 
 
 def test_another_python_gets_its_own_compiled_files(site: Site) -> None:

@@ -13,6 +13,8 @@ import pytest
 TESTS = Path(__file__).parents[1]
 UNMARKED = 15
 """The major of Debian 12, on which the others run there: its own."""
+ELSEWHERE = ("packages", "release", "rpm", "setup")
+"""What comes before a recovery: packages and what they are installed on."""
 WITHOUT_SERVERS = ("unit", "property", "harness", "harness_selftest", "pages")
 
 
@@ -38,7 +40,7 @@ def main() -> int:
     folders = [
         str(folder)
         for folder in sorted(TESTS.iterdir())
-        if folder.is_dir() and folder.name not in (*WITHOUT_SERVERS, "__pycache__")
+        if folder.is_dir() and folder.name not in (*WITHOUT_SERVERS, *ELSEWHERE, "__pycache__")
     ]
     majors = Majors()
     with redirect_stdout(sys.stderr):

@@ -17,8 +17,8 @@ _DIFFERS = (
     (re.compile(r"^ *\d+ +(\d) +WHEN"), r"RUN \1 WHEN"),
     (re.compile(r" +"), " "),
 )
-_SLOW_STEP = re.compile(r"step \d of \d took ")
-"""A line that is written only if a step took long."""
+_SLOW_STEP = re.compile(r"step \d of \d took |\d+(\.\d+)? \w+ of .* copied")
+"""A line that is written only if a step takes long."""
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ WRITES = bool(os.environ.get("PGPOOL_RECOVERY_WRITE_GOLDEN"))
 COMMAND = "/opt/pgpool-recovery/bin/pgpool-recovery"
 OUTPUT = "/tmp/output"
 DONE = "=== done {} ===\n"
-WITHIN_S = 200
+WITHIN_S = 240
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,7 @@ def rows(heading: str) -> list[list[str]]:
 
 def test_majors_are_those_on_which_tests_run() -> None:
     found = collected()
-    assert set(found) == set(AREAS)
+    assert set(found) == set(AREAS), "AREAS has a line for each folder of tests with servers"
     before, begin, rest = PAGE.read_text().partition(BEGIN)
     shown, end, after = rest.partition(END)
     assert begin, "the page has lost its mark"

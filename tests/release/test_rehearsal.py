@@ -18,7 +18,7 @@ ELSEWHERE = {
     "TZ": "Asia/Kathmandu",
     "PYTHONHASHSEED": "4711",
     "SOURCE_DATE_EPOCH": "1",
-    "HOME": "/nonexistent",
+    "HOME": "/dev/null",
 }
 """What must not have an effect; pip uses no cache without a home."""
 EXPECTED = [
@@ -28,6 +28,8 @@ EXPECTED = [
         rf"packages/postgresql-{major}-pgpool-recovery_2\.0\.0-1_all\.deb"
         for major in range(14, 20)
     ),
+    r"packages/pgpool-recovery-2\.0\.0-1\.noarch\.rpm",
+    *(rf"packages/pgpool-recovery-pg{major}-2\.0\.0-1\.noarch\.rpm" for major in range(14, 20)),
     r"pgpool-recovery-2\.0\.0\.cdx\.json",
     r"pgpool-recovery\.pyz",
     r"pgpool_recovery-2\.0\.0\.tar\.gz",
@@ -78,11 +80,10 @@ def test_wheel_from_the_source_distribution_is_the_same(
     archive = rehearsal.result / "pgpool_recovery-2.0.0.tar.gz"
     subprocess.run(["tar", "-x", "-f", archive, "-C", source], check=True)
     python = REPOSITORY / ENVIRONMENT / "bin" / "python"
-    when = {"SOURCE_DATE_EPOCH": rehearsal.git("log", "-1", "--format=%ct").strip()}
     subprocess.run(
         [python, "-m", "hatchling", "build", "-t", "wheel", "-d", source],
         cwd=source / "pgpool_recovery-2.0.0",
-        env={**os.environ, **when},
+        env={**os.environ, "SOURCE_DATE_EPOCH": when(rehearsal)},
         capture_output=True,
         check=True,
     )
@@ -137,12 +138,41 @@ except Invalid as error:
     assert done.stdout == "refused: True\n"
 
 
-def test_same_bytes_elsewhere(rehearsal: Rehearsal, workspace: Workspace) -> None:
+def test_all_but_the_packages_have_the_same_bytes_elsewhere(
+    rehearsal: Rehearsal, workspace: Workspace
+) -> None:
     """In another directory, at another time, with another umask, locale and time zone."""
+    other = rehearsal.copy(workspace.make_new("elsewhere-") / "a longer name")
+    python = other.directory / ENVIRONMENT / "bin" / "python"
+    subprocess.run(
+        [python, "-m", "packages.artefacts", "--without-packages", "--into", other.result],
+        cwd=other.directory,
+        env={
+            **os.environ,
+            **ELSEWHERE,
+            "SOURCE_DATE_EPOCH": when(rehearsal),
+            "PYTHONPATH": str(other.directory / "src"),
+        },
+        umask=0o077,
+        capture_output=True,
+        check=True,
+    )
+    assert sums(other) == [line for line in sums(rehearsal) if "  packages/" not in line]
+
+
+@pytest.mark.whole_matrix
+def test_all_files_have_the_same_bytes_elsewhere(
+    rehearsal: Rehearsal, workspace: Workspace
+) -> None:
     other = rehearsal.copy(workspace.make_new("elsewhere-") / "a longer name")
     status, said = other.make(ELSEWHERE, umask=0o077)
     assert status == 0, said
     assert sums(other) == sums(rehearsal)
+
+
+def when(rehearsal: Rehearsal) -> str:
+    """Return the time of the commit."""
+    return rehearsal.git("log", "-1", "--format=%ct").strip()
 
 
 def files_of(directory: Path) -> list[str]:

@@ -14,7 +14,7 @@ KEEPER = """
 set -e
 mount -t tmpfs scratch /mnt
 mkdir /mnt/upper /mnt/work /mnt/root
-mount -t overlay scratch /mnt/root -o lowerdir=/,upperdir=/mnt/upper,workdir=/mnt/work
+mount -t overlay scratch /mnt/root -o lowerdir="$2",upperdir=/mnt/upper,workdir=/mnt/work
 mkdir -p /mnt/root/var/lib/rpm
 mkdir /mnt/packages
 mount --bind "$1" /mnt/packages
@@ -97,6 +97,7 @@ class ScratchRoot:
         """Run a program in the mount namespace; below /mnt/root there is the scratch root."""
         return subprocess.run(
             ["nsenter", "--mount", f"--target={self.pid}", *words],
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             timeout=120,
@@ -118,11 +119,11 @@ class ScratchRoot:
 
 
 @contextmanager
-def scratch_root(packages: Path) -> Iterator[ScratchRoot]:
-    """Make a root, with this directory of packages beside it; nothing is left of it."""
+def scratch_root(packages: Path, system: Path = Path("/")) -> Iterator[ScratchRoot]:
+    """Make a root like a system, with a directory of packages beside it; nothing is left of it."""
     words = ["unshare", "--mount", "--propagation=private", "sh", "-c", KEEPER, "sh"]
     with subprocess.Popen(
-        [*words, str(packages)],
+        [*words, str(packages), str(system)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

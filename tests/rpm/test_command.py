@@ -58,6 +58,26 @@ def test_update_compiles_again_and_leaves_nothing_old(
     assert not scratch.at(LIBRARY).exists()
 
 
+def test_timer_that_somebody_enabled_goes_with_the_package(
+    scratch: ScratchRoot, packages: Packages
+) -> None:
+    """And the directory that systemd has made for its service; an update keeps both."""
+    scratch.install(packages.command[0])
+    link = scratch.at("/etc/systemd/system/timers.target.wants/pgpool-recovery-check.timer")
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to("/usr/lib/systemd/system/pgpool-recovery-check.timer")
+    state = scratch.at("/var/lib/pgpool-recovery-check/check.json")
+    state.parent.mkdir()
+    state.touch()
+    scratch.install(packages.command[1])
+    assert link.is_symlink()
+    assert state.exists()
+    scratch.remove(NAME)
+    assert not link.is_symlink()
+    assert not state.parent.exists()
+    assert scratch.files() == {}
+
+
 def test_new_interpreter_is_noticed(scratch: ScratchRoot, packages: Packages) -> None:
     scratch.install(packages.command[0])
     for module in scratch.at(LIBRARY).rglob("*.pyc"):

@@ -21,6 +21,7 @@ from pgpool_recovery.talk.protocol import (
     AbortIncremental,
     ApplyIncremental,
     AskArchive,
+    AskConfinement,
     AskRunning,
     AskStandby,
     AskState,
@@ -139,7 +140,14 @@ class Answers:
                 Tidy() | IsTidy() | AskState() | Observe() | DigestWal() | ReadBase() | DiscardOld()
             ):
                 return self._of_directory(request)
-            case LookAround() | TryLogins() | TryPeers() | LookForBackup() | AskArchive():
+            case (
+                LookAround()
+                | AskConfinement()
+                | TryLogins()
+                | TryPeers()
+                | LookForBackup()
+                | AskArchive()
+            ):
                 return self._of_host(request)
             case (
                 BeginIncremental()
@@ -199,13 +207,18 @@ class Answers:
                 return swap.discard_old(data)
 
     def _of_host(
-        self, request: LookAround | TryLogins | TryPeers | LookForBackup | AskArchive
+        self,
+        request: LookAround | AskConfinement | TryLogins | TryPeers | LookForBackup | AskArchive,
     ) -> Any:
         match request:
             case LookAround():
                 from pgpool_recovery.agent.observe.surroundings import look_around
 
                 return look_around(request, self.limits.connect_s)
+            case AskConfinement(data_directory):
+                from pgpool_recovery.agent.observe.surroundings import confinement_of_server
+
+                return confinement_of_server(Path(data_directory).resolve())
             case TryLogins():
                 from pgpool_recovery.agent.observe.login import try_logins
 

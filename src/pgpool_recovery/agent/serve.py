@@ -18,6 +18,7 @@ from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.log.note import span, turn_on
 from pgpool_recovery.talk.protocol import (
+    OFFERS,
     PROTOCOL,
     SILENCE_S,
     Answer,
@@ -63,7 +64,7 @@ class Agent:
 
     def serve(self) -> None:
         """Answer requests until the runner is gone; then undo what is not finished."""
-        self._send(Greeting(agent="pgpool-recovery", protocol=PROTOCOL, version=__version__))
+        self._send(Greeting("pgpool-recovery", PROTOCOL, __version__, OFFERS))
         self._reader.start()
         try:
             self._answers.import_always()

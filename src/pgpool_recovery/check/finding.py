@@ -61,6 +61,7 @@ class Kind(Enum):
     FOREIGN_OWNER = "foreign owner", Severity.WARNING
     OLD_EXTENSION = "old extension", Severity.WARNING
     NOEXEC = "noexec", Severity.ERROR
+    CONFINED = "confined server", Severity.ERROR
     PASSWORD_FILE = "password file", Severity.ERROR
     LEFT_SETTING = "leftover setting", Severity.WARNING
     KEPT_SETTING = "setting of a standby", Severity.INFO

@@ -10,6 +10,8 @@ from pgpool_recovery.domain.node import Target
 from pgpool_recovery.facts.node import NodeFacts, StageScript
 
 MISSING = "it does not exist"
+CONFINED = "postgresql_t"
+"""The type of a server that the policy of Enterprise Linux confines (docs/how-to/selinux.md)."""
 EXTENSION_VERSION = "2.0"
 """The version of the extension that belongs to this release.
 
@@ -25,6 +27,7 @@ def hosts(report: Report) -> Iterator[Finding]:
         for script in node.surroundings.scripts:
             yield from _script(report, target, node, script)
         yield from _server(target, node)
+        yield from _confinement(report, target, node)
 
 
 def _agent(report: Report, target: Target, node: NodeFacts) -> Iterator[Finding]:
@@ -143,6 +146,25 @@ def _server(target: Target, node: NodeFacts) -> Iterator[Finding]:
             f"which has {has}; CREATE EXTENSION and an update need them there once it is the "
             "primary",
             f"{on(target)}, as root: pgpool-recovery install",
+        )
+
+
+def _confinement(report: Report, target: Target, node: NodeFacts) -> Iterator[Finding]:
+    """Report a server that could not run ssh as the primary, if there is a host to reach by ssh."""
+    confinement = node.confinement
+    if (
+        confinement is None
+        or confinement.domain != CONFINED
+        or confinement.may_run_ssh is not False
+    ):
+        return
+    if any(other.host != target.host for other in report.question.nodes):
+        yield Finding(
+            Kind.CONFINED,
+            target.node_id,
+            f"the server of {target.name} is confined by SELinux ({confinement.domain}), which "
+            "does not let it run ssh, so it could not recover a node on another host",
+            f"{on(target)}, as root: setsebool -P postgresql_can_rsync on",
         )
 
 

@@ -21,7 +21,7 @@ from pgpool_recovery.files.trust import (
 
 DEFAULT_FILE = Path("/etc/pgpool-recovery.toml")
 VARIABLE = "PGPOOL_RECOVERY_CONFIG"
-DESCRIBED = "The settings are described in docs/reference/settings.md."
+DESCRIBED = "The settings are described in pgpool-recovery.toml(5) and docs/reference/settings.md."
 LATER = " An unknown setting may belong to a later version: install the same version on all hosts."
 
 

@@ -97,6 +97,18 @@ class Surroundings:
 
 
 @record
+class Confinement:
+    """How SELinux, which is enforcing on a node's host, confines its server.
+
+    `domain` is the type of the server's process. `may_run_ssh` is a boolean of the policy; None if
+    there is none, or if it may not be read.
+    """
+
+    domain: str
+    may_run_ssh: bool | None
+
+
+@record
 class Problem:
     """Why something failed, in the parts of a PostgreSQL error."""
 
@@ -127,7 +139,8 @@ class NodeFacts:
     `facts` is what a recovery of it would know. `peers` are the other nodes, by their index among
     the nodes. `link_bytes_per_s` is the speed of the link from the primary; None on the primary's
     host. `trouble` is why its server is not a sound standby of the primary; None also if the server
-    does not run.
+    does not run. `confinement` is None where SELinux does not enforce anything, the server does not
+    run, or the agent is of a build that does not report it.
     """
 
     agent_version: str
@@ -136,3 +149,4 @@ class NodeFacts:
     peers: dict[int, PeerFacts]
     link_bytes_per_s: float | None
     trouble: Trouble | None = None
+    confinement: Confinement | None = None

@@ -28,5 +28,5 @@ def package_of(paths: Iterable[Path], lists: Path = LISTS) -> str | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise Refused(f"could not read the lists in {lists}: {reason_of(error)}") from error
+        raise Refused(f"could not read {lists}: {reason_of(error)}") from error
     return None

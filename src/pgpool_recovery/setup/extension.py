@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pgpool_recovery.setup.facts import ClusterState, NodeState
 from pgpool_recovery.setup.need import Advice, Item, Need, There, words
 from pgpool_recovery.setup.script import LAST
-from pgpool_recovery.setup.sql import answers, identifier, literal, on_primary, run_sql
+from pgpool_recovery.setup.statement import answers, identifier, literal, on_primary, run_sql
 
 NAME = "extension"
 RECORDED_IN = "postgres"
@@ -85,9 +85,7 @@ def _recovery_user(host: str, primary: NodeState, around: ClusterState) -> Itera
 
     Ours are for superusers too, until EXECUTE is granted, and so the grant follows the extension.
     """
-    user, database = around.pool.recovery_user, around.pool.database
-    found = primary.extensions.get(database)
-    is_ours = found is not None and found[0] == around.extension_version
+    user = around.pool.recovery_user
     if not user or primary.recovery_user == "superuser":
         return
     if primary.recovery_user is None:
@@ -98,14 +96,20 @@ def _recovery_user(host: str, primary: NodeState, around: ClusterState) -> Itera
             f"Create it, or set recovery_user in {around.pool.conf} to a superuser.",
             is_needed=True,
         )
-    elif not (is_ours and primary.may_call):
+        return
+    for database in databases(around.pool.database):
+        found = primary.extensions.get(database)
+        is_ours = found is not None and found[0] == around.extension_version
+        if database not in primary.extensions or (is_ours and database in primary.may_call):
+            continue
         schema = "public" if found is None else found[1]
         names = ", ".join(f"{identifier(schema)}.{function}" for function in CALLED)
         yield Need(
             host,
-            "51-grant",
-            f"the role {user}, recovery_user in {around.pool.conf}, may not call the functions",
-            "Pgpool-II calls them as this role, which need not be a superuser.",
+            f"51-grant-{database}",
+            f"the role {user}, recovery_user in {around.pool.conf}, may not call the functions in "
+            f"database {database}",
+            "They are called as this role, which need not be a superuser.",
             test="false",
             commands=(
                 run_sql(

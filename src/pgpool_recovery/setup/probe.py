@@ -9,7 +9,7 @@ from pgpool_recovery.domain.line import lines_of
 from pgpool_recovery.domain.record import replace
 from pgpool_recovery.setup.facts import Backend, HostState, NodeState
 from pgpool_recovery.setup.script import session, shell_text
-from pgpool_recovery.setup.sql import literal
+from pgpool_recovery.setup.statement import literal
 
 Lines = Mapping[str, list[str]]
 KEY = re.compile(r"[a-z_]\w*(?:\.[\w.-]+)*")
@@ -23,12 +23,11 @@ def question(
 ) -> str:
     """Return the script that describes a host with its own nodes, and the way to the others.
 
-    In the first of the databases the functions are called, by `recovery_user`.
+    `recovery_user` is the role that calls the functions.
     """
     text = shell_text("probe")
     calls = [
         f"DATABASES={shlex.quote(' '.join(databases))}",
-        f"CALLED_IN={shlex.quote(databases[0])}",
         f"RECOVERY_USER={shlex.quote(literal(recovery_user))}",
         "host",
     ]
@@ -95,7 +94,7 @@ def _node(backend: Backend, facts: Lines) -> NodeState:
         settings=_pairs(own["setting"]),
         extensions={name: _extension(text) for name, text in _pairs(own["extension"]).items()},
         recovery_user=_one(own, "recovery_user") or None,
-        may_call=_one(own, "may_call") == "t",
+        may_call=frozenset(own["may_call"]),
         key=_one(own, "key"),
         authorized=tuple(own["authorized"]),
         addresses=_addresses(own["address"]),

@@ -8,7 +8,7 @@ as the cause.
 
 import re
 
-from pgpool_recovery.domain.error import RecoveryError, Refused, Unreachable
+from pgpool_recovery.domain.error import RecoveryError, Refused, Unreachable, reason_of
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.text import one_line
 
@@ -277,3 +277,17 @@ def why_noisy(login: SilentLogin) -> RecoveryError:
 
 def _cause_of(said: str) -> Cause:
     return next(one for one in CAUSES if re.search(one.pattern, said, re.MULTILINE))
+
+
+def why_not_started(program: str, name: str, error: OSError) -> RecoveryError:
+    """Return why the program that reaches a node's agent could not even be started on this host."""
+    hint = f"Install {program} on this host, or make it executable for the server's user."
+    if isinstance(error, PermissionError):
+        hint += (
+            " If SELinux confines the server (ps -eZ shows postgresql_t), as root: "
+            "setsebool -P postgresql_can_rsync on"
+        )
+    return Unreachable(
+        f"could not run {program} to reach {name}: {reason_of(error)}",
+        hint=hint,
+    )

@@ -31,6 +31,7 @@ from pgpool_recovery.talk.beginning import (
     message_of,
     why_ended,
     why_noisy,
+    why_not_started,
     why_silent,
 )
 from pgpool_recovery.talk.protocol import (
@@ -98,6 +99,8 @@ class Conversation:
         self._noise_bytes = 0
         self.version = ""
         """The agent's version, known from its greeting."""
+        self.offers: tuple[str, ...] = ()
+        """The requests that not every build of its protocol answers, and that this agent does."""
         self.is_turned_away = False
         """Whether the login failed before it began, so that another one may succeed."""
         self.is_busy = False
@@ -198,6 +201,7 @@ class Conversation:
                 self.version = one_line(message.version)[:MAX_VERSION_CHARACTERS]
                 self._check(message)
                 self._has_greeted = True
+                self.offers = message.offers
                 note("the agent of {} has greeted: {}", self.name, message)
                 hello = Hello(__version__, self._limits, logs=is_on())
                 self._send(encode_request(hello), deadline)
@@ -398,7 +402,7 @@ def converse(
     allowance, deadline = Allowance(name, on_event), time.monotonic() + timeout_s
     try:
         for pause_s in (*TRIED_AGAIN_AFTER_S, None):
-            process, begun = begun or AgentProcess(argv), None
+            process, begun = begun or _start(argv, name), None
             conversation = Conversation(process, name, allowance.take, limits, undo_s)
             try:
                 left_s = deadline - time.monotonic()
@@ -418,3 +422,10 @@ def converse(
             time.sleep(pause_s)
     finally:
         allowance.end()
+
+
+def _start(argv: Sequence[str], name: str) -> AgentProcess:
+    try:
+        return AgentProcess(argv)
+    except OSError as error:
+        raise why_not_started(argv[0], name, error) from error

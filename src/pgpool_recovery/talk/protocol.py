@@ -15,7 +15,7 @@ from pgpool_recovery.domain.wal import History, Point, TimelineId
 from pgpool_recovery.facts.archived_history import Archive
 from pgpool_recovery.facts.backup import Backup, NoBackup
 from pgpool_recovery.facts.facts import Conninfo, LocalWal, Login, RelationSegment, TargetFacts
-from pgpool_recovery.facts.node import PeerFacts, Surroundings
+from pgpool_recovery.facts.node import Confinement, PeerFacts, Surroundings
 from pgpool_recovery.facts.own_wal import Part
 from pgpool_recovery.facts.running import Running
 from pgpool_recovery.facts.step import Incremental, TargetStep
@@ -23,7 +23,8 @@ from pgpool_recovery.ssh.command import SshSettings
 
 PROTOCOL = 5
 """Raised whenever a message changes (tests/unit/talk/test_protocol.py). When the numbers differ,
-both ends report another protocol instead of guessing."""
+both ends report another protocol instead of guessing. A request that an agent offers in its
+greeting may be added without that."""
 HEARTBEAT_S = 5.0
 SILENCE_S = 30.0
 """An agent that receives nothing for this long, six heartbeats, assumes that the link is lost."""
@@ -37,11 +38,16 @@ class Asks(Generic[T]):
 
 @record
 class Greeting:
-    """The agent's first line; what a login shell prints before it is ignored."""
+    """The agent's first line; what a login shell prints before it is ignored.
+
+    `offers` names the requests that the agent answers although other builds of its protocol do not.
+    A runner sends these only to an agent that offers them, so a node can be updated before another.
+    """
 
     agent: str
     protocol: int
     version: str
+    offers: tuple[str, ...] = ()
 
 
 @record
@@ -156,6 +162,16 @@ class LookAround(Asks[Surroundings]):
     scripts: tuple[str, ...]
     dbname: str
     user: str | None
+
+
+@record
+class AskConfinement(Asks[Confinement | None]):
+    """Return how SELinux confines the running server of a data directory; change nothing.
+
+    Only for an agent that offers it.
+    """
+
+    data_directory: str
 
 
 @record
@@ -444,6 +460,7 @@ Request = (
     | DigestWal
     | TryLogins
     | LookAround
+    | AskConfinement
     | TryPeers
     | LookForBackup
     | AskArchive
@@ -509,5 +526,8 @@ class Logged:
 
     line: str
 
+
+OFFERS = (AskConfinement.__name__,)
+"""What `Greeting.offers` is in this build; a higher PROTOCOL empties it."""
 
 Message = Greeting | Answer | Farewell | Logged | Event

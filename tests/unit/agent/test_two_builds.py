@@ -15,6 +15,7 @@ import pytest
 
 import pgpool_recovery
 from pgpool_recovery.talk.wire import SAME_VERSION
+from tests.earlier_build import BEFORE_OFFERS, extract
 
 OWN = Path(pgpool_recovery.__file__).parent
 AGENT = """
@@ -42,6 +43,9 @@ began, said = time.monotonic(), {"message": None, "hint": None}
 with converse(argv, "node 1", lambda event: None, timeout_s=60) as agent:
     try:
         agent.ask(LookAround(data, (), "postgres", None), timeout_s=60)
+        if "AskConfinement" in getattr(agent, "offers", ()):
+            from pgpool_recovery.talk.protocol import AskConfinement
+            agent.ask(AskConfinement(data), timeout_s=60)
         agent.ask(Weigh("x"), timeout_s=60)
     except RecoveryError as error:
         said = error.as_record()
@@ -106,6 +110,17 @@ def conversation(runner: Path, agent: Path, data: Path) -> dict[str, Any]:
 def test_two_equal_builds_understand_each_other(other: Path, tmp_path: Path) -> None:
     said = conversation(OWN.parent, other, tmp_path)
     assert said["message"] is None
+    assert said["agent_status"] == 0
+
+
+@pytest.mark.parametrize("older", ["runner", "agent"])
+def test_earlier_build_that_offers_nothing(tmp_path: Path, older: str) -> None:
+    """A request that agents offer in their greeting was added without another protocol."""
+    (tmp_path / "earlier").mkdir()
+    earlier = extract(BEFORE_OFFERS, tmp_path / "earlier") / "src"
+    ends = {"runner": OWN.parent, "agent": OWN.parent} | {older: earlier}
+    said = conversation(ends["runner"], ends["agent"], tmp_path)
+    assert said["message"] is None, said
     assert said["agent_status"] == 0
 
 

@@ -17,7 +17,7 @@ from pgpool_recovery.facts.access import Access, Lacks, Obstacle
 from pgpool_recovery.facts.archived_history import Archive, ArchivedHistory
 from pgpool_recovery.facts.facts import Filesystem, Login, Slot
 from pgpool_recovery.facts.leftover import LeftFiles, Leftover
-from pgpool_recovery.facts.node import Archiver, NodeFacts, Problem, StageScript
+from pgpool_recovery.facts.node import Archiver, Confinement, NodeFacts, Problem, StageScript
 from pgpool_recovery.postgres.extension import ForeignOwner
 from tests.unit.check.situation import (
     around,
@@ -69,6 +69,14 @@ def with_primary_slots(*slots: Slot, **settings: str) -> Report:
     made = with_surroundings(0, server=with_setting(server(), **settings))
     primary = made.primary
     return replace(made, primary=replace(primary, slots=(*primary.slots, *slots)))
+
+
+CONFINED = Confinement("postgresql_t", may_run_ssh=False)
+
+
+def with_confinement(number: int, confinement: Confinement) -> Report:
+    """Return the healthy report with a server that SELinux confines."""
+    return with_node(number, lambda old: replace(old, confinement=confinement))
 
 
 def without_slots() -> Report:
@@ -384,6 +392,14 @@ CASES: dict[Kind, tuple[Report, list[int | None], str]] = {
             "noexec, so no stage script can run there"
         ),
     ),
+    Kind.CONFINED: (
+        with_confinement(2, CONFINED),
+        [2],
+        (
+            "the server of node 2 is confined by SELinux (postgresql_t), which does not let it run "
+            "ssh, so it could not recover a node on another host"
+        ),
+    ),
     Kind.PASSWORD_FILE: (
         with_surroundings(1, open_password_file="/home/p/.pgpass (mode 0644)"),
         [1],
@@ -688,6 +704,25 @@ def test_another_major_is_no_minor_release() -> None:
     other = with_surroundings(1, server=server(version=160007))
     assert found(other, Kind.MINOR_RELEASE) == []
     assert found(with_surroundings(0, server=server(version=150016)), Kind.MINOR_RELEASE) == []
+
+
+@pytest.mark.parametrize(
+    "confinement",
+    [
+        replace(CONFINED, may_run_ssh=True),
+        replace(CONFINED, may_run_ssh=None),
+        replace(CONFINED, domain="unconfined_service_t"),
+    ],
+)
+def test_server_that_may_run_ssh_or_is_not_confined_is_no_finding(confinement: Confinement) -> None:
+    assert judge(with_confinement(1, confinement)) == judge(report())
+
+
+def test_confined_server_needs_no_ssh_to_nodes_on_its_host() -> None:
+    made = with_confinement(1, CONFINED)
+    nodes = tuple(replace(one, host="server1") for one in made.question.nodes)
+    alone = replace(made, question=replace(made.question, nodes=nodes))
+    assert Kind.CONFINED not in {finding.kind for finding in judge(alone)}
 
 
 def test_archives_that_work_are_no_findings() -> None:

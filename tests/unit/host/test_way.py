@@ -20,6 +20,7 @@ from pgpool_recovery.facts.step import Place, Places, Reserve, TablespacePlace
 from pgpool_recovery.host.way import trusted_directory
 from pgpool_recovery.talk.protocol import (
     AskArchive,
+    AskConfinement,
     AskRunning,
     AskStandby,
     AskState,
@@ -58,6 +59,7 @@ def asked(data: Path) -> list[Request]:
         AskState(str(data)),
         Observe(str(data), 15, (), (), {}, None, (), 1),
         LookAround(str(data), ("stage",), "postgres", None),
+        AskConfinement(str(data)),
         AskRunning(str(data), "postgres", None),
         AskArchive(str(data), "false", History(TimelineId(1)), TimelineId(1), 1),
         FindLog(str(data)),

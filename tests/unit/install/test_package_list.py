@@ -33,7 +33,7 @@ def test_without_packages_there_are_no_lists(tmp_path: Path) -> None:
 
 def test_unreadable_list_is_a_refusal(lists: Path) -> None:
     (lists / "directory").mkdir()
-    with pytest.raises(Refused, match=r"could not read the lists in .*/owned: Is a directory"):
+    with pytest.raises(Refused, match=r"could not read .*/owned: Is a directory"):
         package_of([Path("/16/a.sql")], lists)
 
 

@@ -105,8 +105,11 @@ def test_bash_finds_it_when_it_is_needed(host: Path, keys: str, expected: list[s
         called(bash, keys, expected)
 
 
-@pytest.mark.parametrize("directory", [ZSH_DEBIAN, ZSH])
-@pytest.mark.parametrize(("keys", "expected"), CASES, ids=lambda value: str(value)[:12])
+@pytest.mark.parametrize(
+    ("keys", "expected", "directory"),
+    [(*CASES[0], ZSH), *((*case, ZSH_DEBIAN) for case in CASES)],
+    ids=lambda value: str(value)[:12],
+)
 def test_zsh_finds_it_in_its_path(
     host: Path, keys: str, expected: list[str], directory: str
 ) -> None:

@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import os
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from packages import deb
 from tests.unit.packages.wheels import make_wheels
 
+NOBODY = 65534
 WHEN = 1_700_000_000
 NAMES = ["pgpool-recovery", *(f"postgresql-{n}-pgpool-recovery" for n in range(14, 20))]
 
@@ -95,6 +97,19 @@ def test_same_wheels_give_the_same_bytes(
     }
 
 
+@pytest.mark.usefixtures("as_root")
+def test_owner_is_root_whoever_builds(wheels: Path, built: dict[str, Path]) -> None:
+    package = deb.extension(wheels, 15, "2.0.0-1")
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as name:
+        Path(name).chmod(0o777)
+        os.seteuid(NOBODY)
+        try:
+            path = deb._build(package, "2.0.0-1", WHEN, Path(name))
+        finally:
+            os.seteuid(0)
+        assert path.read_bytes() == built[package.name].read_bytes()
+
+
 def test_sums_are_those_of_all_files(unpacked: dict[str, Path]) -> None:
     for root in unpacked.values():
         said = {}
@@ -127,7 +142,7 @@ def test_scripts_are_understood_by_sh_and_refuse_what_they_do_not_know(
         for name in ("preinst", "postinst", "prerm", "postrm")
         if (root / "DEBIAN" / name).exists()
     ]
-    assert len(scripts) == 2 + 3 * 6
+    assert len(scripts) == 3 + 3 * 6
     for script in scripts:
         assert "@" not in script.read_text().replace('"$@"', ""), f"{script} has a word to replace"
         done = subprocess.run([script, "frobnicate"], capture_output=True, text=True)

@@ -212,14 +212,18 @@ def test_role_that_is_no_superuser_is_granted_what_it_calls() -> None:
     pool = replace(POOL, parameters={**POOL.parameters, "recovery_user": "dba"})
 
     def grants(**changes: Any) -> list[Need]:
-        return needed(around(ready(0, **changes), ready(1), ready(2), pool=pool), "51-grant")
+        return needed(
+            around(ready(0, **changes), ready(1), ready(2), pool=pool), "51-grant-template1"
+        )
 
     (need,) = grants(recovery_user="role")
     assert 'pgpool_remote_start(text, text) TO "dba";' in need.commands[0]
-    assert grants(recovery_user="role", may_call=True) == []
+    assert grants(recovery_user="role", may_call=frozenset({"template1"})) == []
     assert grants(recovery_user="superuser") == []
     stock = {"template1": ("1.4", "public"), "postgres": ("2.0", "public")}
-    assert len(grants(recovery_user="role", may_call=True, extensions=stock)) == 1
+    assert (
+        len(grants(recovery_user="role", may_call=frozenset({"template1"}), extensions=stock)) == 1
+    )
 
 
 def test_role_that_does_not_exist_is_left_to_the_user() -> None:

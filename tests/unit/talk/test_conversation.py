@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import time
+from pathlib import Path
 from types import FrameType
 
 import pytest
@@ -283,3 +284,21 @@ def test_login_that_fails_says_what_to_try_by_hand() -> None:
     assert hint.endswith("-l joe -o ProxyCommand=false -o LogLevel=INFO -- server2 true")
     assert "ProxyJump" in hint
     assert f"as {user_name(os.geteuid())} on " in hint
+
+
+@pytest.mark.parametrize("mode", [None, 0o600])
+def test_program_that_cannot_be_run_is_no_bug(tmp_path: Path, mode: int | None) -> None:
+    """As ssh for a server that SELinux confines, or on a host without it."""
+    program = tmp_path / "ssh"
+    if mode is not None:
+        program.touch(mode)
+    with (
+        pytest.raises(Unreachable) as raised,
+        converse([str(program), "server1"], "node 1", lambda _event: None, timeout_s=10),
+    ):
+        pass
+    why = "Permission denied" if mode else "No such file or directory"
+    assert raised.value.message == f"could not run {program} to reach node 1: {why}"
+    hint = f"Install {program} on this host, or make it executable for the server's user."
+    assert str(raised.value.hint).startswith(hint)
+    assert ("setsebool -P postgresql_can_rsync on" in str(raised.value.hint)) == (mode is not None)

@@ -121,6 +121,14 @@ def test_every_class_of_the_protocol_can_be_read_and_written() -> None:
         assert callable(wire._writer(kind))
 
 
+def test_greeting_of_an_earlier_build_offers_nothing() -> None:
+    line = b'{"is": "Greeting", "agent": "a", "protocol": 5, "version": "2"}'
+    assert decode_message(line) == Greeting("a", 5, "2", offers=())
+    short = b'{"is": "Greeting", "agent": "a", "protocol": 5}'
+    with pytest.raises(UnreadableError, match="Greeting lacks version"):
+        decode_message(short)
+
+
 def test_greeting_may_have_more_fields_so_its_version_can_be_named() -> None:
     line = b'{"is": "Greeting", "agent": "a", "protocol": 9, "version": "9", "more": [1]}'
     assert decode_message(line) == Greeting("a", 9, "9")

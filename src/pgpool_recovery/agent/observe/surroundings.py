@@ -13,11 +13,13 @@ from pgpool_recovery.facts.facts import Slot
 from pgpool_recovery.facts.node import (
     SETTINGS,
     Archiver,
+    Confinement,
     ServerFacts,
     StageScript,
     Surroundings,
 )
 from pgpool_recovery.files.text import read_text, text_of
+from pgpool_recovery.host.confinement import confinement_of
 from pgpool_recovery.host.pidfile import PidFile, read_pid_file
 from pgpool_recovery.in_server.stage_script import faults_of_script
 from pgpool_recovery.postgres.connection import Connection, connect
@@ -46,6 +48,12 @@ def look_around(request: LookAround, connect_s: float) -> Surroundings:
         open_password_file=_open_password_file(),
         settings_problem=_settings_problem(),
     )
+
+
+def confinement_of_server(data: Path) -> Confinement | None:
+    """Return how SELinux confines the server of a data directory; None if none runs."""
+    running = read_pid_file(data) if os.access(data, os.R_OK | os.X_OK) else None
+    return None if running is None else confinement_of(running.pid)
 
 
 def look_at_script(data: Path, name: str) -> StageScript:

@@ -152,16 +152,18 @@ server() {
     fact "node.$id.recovery_user" "$(query postgres "
         SELECT CASE WHEN rolsuper THEN 'superuser' ELSE 'role' END FROM pg_catalog.pg_roles
          WHERE rolname OPERATOR(pg_catalog.=) $RECOVERY_USER")"
-    fact "node.$id.may_call" "$(query "$CALLED_IN" "
-        SELECT pg_catalog.bool_and(pg_catalog.has_function_privilege($RECOVERY_USER, p.oid, 'EXECUTE'))
-          FROM pg_catalog.pg_proc p
-         WHERE p.proname OPERATOR(pg_catalog.=) ANY ('{pgpool_recovery,pgpool_remote_start}')")"
     for database in $DATABASES; do
         found=$(query "$database" "
             SELECT e.extversion, n.nspname FROM pg_catalog.pg_extension e
               JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) e.extnamespace
              WHERE e.extname OPERATOR(pg_catalog.=) 'pgpool_recovery'") || continue
         fact "node.$id.extension" "$database $found"
+        may_call=$(query "$database" "
+            SELECT pg_catalog.bool_and(
+                       pg_catalog.has_function_privilege($RECOVERY_USER, p.oid, 'EXECUTE'))
+              FROM pg_catalog.pg_proc p
+             WHERE p.proname OPERATOR(pg_catalog.=) ANY ('{pgpool_recovery,pgpool_remote_start}')")
+        [ "$may_call" != t ] || fact "node.$id.may_call" "$database"
     done
     roles=$(query postgres "
         SELECT rolname FROM pg_catalog.pg_roles
