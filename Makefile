@@ -61,6 +61,7 @@ release: .build/release/installed
 	@$(PYTHON3) -m venv --clear .build/release
 	@.build/release/bin/python -m pip install --quiet --require-hashes -r requirements/release.txt
 	@touch $@
+
 packages: wheel
 	@PYTHONPATH=src $(BUILDER) -m packages --wheels dist/wheels --into dist/packages
 

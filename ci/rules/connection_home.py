@@ -11,7 +11,7 @@ from pathlib import Path
 
 SOURCES = Path("src/pgpool_recovery")
 FOLDER = SOURCES / "postgres"
-SCRIPTS = SOURCES / "setup" / "sql.py"
+SCRIPTS = SOURCES / "setup" / "statement.py"
 HOME = FOLDER / "connection.py"
 DRIVERS = frozenset({"psycopg", "psycopg2", "psycopg_c", "psycopg_binary", "asyncpg", "pg8000"})
 OPENERS = frozenset({"connect", "connect_start"})

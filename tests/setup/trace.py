@@ -23,6 +23,7 @@ Trace = Mapping[str, str]
 _ROOTS = ("/etc", "/home", "/opt", "/root", "/srv", "/tmp", "/var")
 _PROGRAMS = "/usr"
 _CHANGED_PROGRAMS = "/run/.private/usr/upper"  # Of a host that runs this machine's own system.
+_OF_SUDO = ".sudo_as_admin_successful"
 _BY_NAME = "/var/lib/dpkg/info"
 _CHANGES_BY_ITSELF = (
     "/etc/ld.so.cache",
@@ -92,7 +93,7 @@ def _host(host: Host, data: set[str]) -> Iterator[tuple[str, str]]:
                 continue
             for name in (*names, *files):
                 place = f"{inside}/{name}"
-                if place not in _CHANGES_BY_ITSELF:
+                if place not in _CHANGES_BY_ITSELF and name != _OF_SUDO:
                     by_name = inside == _BY_NAME
                     yield place, "" if by_name else _file(Path(directory, name))
     yield (

@@ -11,7 +11,7 @@ from pgpool_recovery.setup.extension import RECORDED_IN
 from pgpool_recovery.setup.facts import NodeState, PoolState
 from pgpool_recovery.setup.need import words
 from pgpool_recovery.setup.script import in_main
-from pgpool_recovery.setup.sql import identifier, literal, psql
+from pgpool_recovery.setup.statement import identifier, literal, psql
 
 WITHIN_S = 300.0
 

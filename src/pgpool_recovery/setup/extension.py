@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pgpool_recovery.setup.facts import ClusterState, NodeState
 from pgpool_recovery.setup.need import Advice, Item, Need, There, words
 from pgpool_recovery.setup.script import LAST
-from pgpool_recovery.setup.sql import answers, identifier, literal, on_primary, run_sql
+from pgpool_recovery.setup.statement import answers, identifier, literal, on_primary, run_sql
 
 NAME = "extension"
 RECORDED_IN = "postgres"

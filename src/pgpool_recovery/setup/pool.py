@@ -15,6 +15,7 @@ NAME = "60-pgpool-conf"
 PLACES = (Path("/etc/pgpool2/pgpool.conf"), Path("/etc/pgpool-II/pgpool.conf"))
 """Of the packages of Debian, and of Enterprise Linux."""
 BACKEND = re.compile(r"backend_hostname(\d+)")
+PLAIN_NAME = re.compile(r"\w[\w.-]*", re.ASCII)
 DATABASE_SINCE = (4, 7)
 DEFAULT_PORT = "5432"
 LOCAL = "localhost"
@@ -65,6 +66,13 @@ def pool_of(
         )
     is_new = release is not None and release >= DATABASE_SINCE
     database = (values.get("recovery_database") or "postgres") if is_new else "template1"
+    if PLAIN_NAME.fullmatch(database) is None:
+        raise UsageError(
+            f'setup cannot handle the recovery_database "{database}"',
+            detail="psql would take it for more than a name, or a file could not have it in its "
+            "name.",
+            hint="Use a name of letters, digits and ._- only.",
+        )
     # In the other mode Pgpool-II runs no second stage, whatever the file says.
     wanted = dict(_pairs(recovery_lines(text)))
     used = wanted if mode_of(text) in TWO_STAGES else {FIRST: wanted[FIRST]}

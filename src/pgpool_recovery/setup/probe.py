@@ -9,7 +9,7 @@ from pgpool_recovery.domain.line import lines_of
 from pgpool_recovery.domain.record import replace
 from pgpool_recovery.setup.facts import Backend, HostState, NodeState
 from pgpool_recovery.setup.script import session, shell_text
-from pgpool_recovery.setup.sql import literal
+from pgpool_recovery.setup.statement import literal
 
 Lines = Mapping[str, list[str]]
 KEY = re.compile(r"[a-z_]\w*(?:\.[\w.-]+)*")

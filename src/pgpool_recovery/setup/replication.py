@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from pgpool_recovery.setup.facts import ClusterState, HostState, NodeState
 from pgpool_recovery.setup.need import Advice, Item, Need, There, made, words
-from pgpool_recovery.setup.sql import answers, on_primary, run_sql
+from pgpool_recovery.setup.statement import answers, on_primary, run_sql
 
 NAME = "replication"
 ROLE = "pgpool_recovery_replication"

@@ -60,5 +60,11 @@ def test_only_what_recoveries_need_is_changed() -> None:
     assert pool(native).changes == {"recovery_2nd_stage_command": "recovery_2nd_stage"}
 
 
+@pytest.mark.parametrize("name", ["host=x", "a/../b", "$(id)", "a b", "-c"])
+def test_database_that_psql_would_misread_is_refused(name: str) -> None:
+    with pytest.raises(UsageError, match="cannot handle the recovery_database"):
+        pool(f"{NODES}recovery_database = '{name}'\n", (4, 7))
+
+
 def test_named_file_is_taken(tmp_path: Path) -> None:
     assert find_conf(tmp_path / "pgpool.conf") == tmp_path / "pgpool.conf"
