@@ -27,7 +27,7 @@ help:
 	@echo "make test-all  the same with the whole matrix of majors"
 	@echo "make quick   lint and run the tests that need no server (1 minute)"
 	@echo "make lowest  run the unit tests with the lowest versions that pyproject.toml allows"
-	@echo "make systems build the Debian systems with other PostgreSQL majors (once, 3 minutes, 2 GB)"
+	@echo "make systems build the Debian systems with other PostgreSQL majors (once, 4 minutes, 3 GB)"
 	@echo "make site    dist/site: the documentation as web pages; warnings are errors"
 	@echo "make recording  run the demo, and draw docs/pictures/demo.svg from what it writes"
 	@echo "make links   try the links that lead elsewhere (needs the network)"
@@ -61,6 +61,7 @@ release: .build/release/installed
 	@$(PYTHON3) -m venv --clear .build/release
 	@.build/release/bin/python -m pip install --quiet --require-hashes -r requirements/release.txt
 	@touch $@
+
 packages: wheel
 	@PYTHONPATH=src $(BUILDER) -m packages --wheels dist/wheels --into dist/packages
 

@@ -1,6 +1,7 @@
 """python -m packages.artefacts: build all files of a release from this source tree.
 
-Release and rehearsal run it in a tree that has nothing but the files of one commit.
+Release and rehearsal run it in a tree that has nothing but the files of one commit, with its src on
+PYTHONPATH, because manual pages and completions are generated from the program.
 """
 
 import argparse
@@ -31,7 +32,7 @@ def main() -> int:
     into: Path = asked.into.resolve()
     os.umask(0o022)
     # The environment is this process's own, and the modules below read it as well.
-    os.environ.update(PLAIN, SOURCE_DATE_EPOCH=str(source_date()))
+    os.environ.update(PLAIN, SOURCE_DATE_EPOCH=str(source_date()), PYTHONPATH=str(ROOT / "src"))
     time.tzset()
     into.mkdir(parents=True, exist_ok=True)
     if any(into.iterdir()):

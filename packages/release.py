@@ -122,7 +122,7 @@ def build(into: Path) -> None:
         subprocess.run(
             [sys.executable, "-m", "packages.artefacts", "--into", str(made)],
             cwd=tree,
-            env={**os.environ, "SOURCE_DATE_EPOCH": when},
+            env={**os.environ, "SOURCE_DATE_EPOCH": when, "PYTHONPATH": str(tree / "src")},
             check=True,
         )
         if into.exists():

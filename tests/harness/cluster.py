@@ -18,6 +18,7 @@ from .machine import Machine
 from .pgpool import PcpError, Pgpool
 from .pgpool_configuration import PgpoolSettings
 from .postgresql import Server
+from .system import System
 from .until import until
 
 
@@ -32,7 +33,8 @@ class ClusterPlan:
     `fresh_identity`: a system identifier of its own, at the price of an initdb (0.5 s); otherwise
     all clusters of a workspace share one. `ssh`: user postgres may log in from each node to each.
     `postgresql_major`: this machine's own for None; for another, the hosts of the nodes and of
-    Pgpool-II run the system that has it (see `system.py`), with that system's Pgpool-II.
+    Pgpool-II run the system that has it (see `system.py`), with that system's Pgpool-II; or they
+    run `system`.
     `data_directory`: its name on a host of a node's own.
     """
 
@@ -46,6 +48,7 @@ class ClusterPlan:
     pgpool: PgpoolSettings = field(default_factory=PgpoolSettings)
     postgresql_major: int | None = None
     data_directory: str = "data"
+    system: System | None = None
 
     @property
     def streams(self) -> bool:

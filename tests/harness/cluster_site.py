@@ -42,7 +42,7 @@ def cluster_on_hosts(
     Their data lies in memory, or in the workspace with `on_disk`. The nodes and Pgpool-II run the
     system that has the plan's PostgreSQL; the client runs this machine's own, as the tests do.
     """
-    system = system_with(plan.postgresql_major)
+    system = plan.system or system_with(plan.postgresql_major)
     names = [f"node{number}" for number in range(plan.standbys + 1)]
     with Network(
         [*names, "pgpool", "client"],

@@ -63,6 +63,14 @@ def build_product(workspace: Workspace, source: Path = _REPOSITORY) -> Product:
 
     `source`: a checkout, also one of an earlier build, which then has a workspace of its own.
     """
+    build_wheels(workspace, source)
+    product = Product(workspace)
+    product.command_on(OWN_SYSTEM)
+    return product
+
+
+def build_wheels(workspace: Workspace, source: Path = _REPOSITORY) -> Path:
+    """Build our wheel, once, beside those that it needs; return their directory."""
     wheels = workspace.make("wheels")
     if not list(wheels.glob(_OUR_WHEEL)):
         locked = source / _LOCKED.relative_to(_REPOSITORY)
@@ -72,9 +80,7 @@ def build_product(workspace: Workspace, source: Path = _REPOSITORY) -> Product:
         _run([*pip, "--only-binary", ":all:", "-r", str(locked), "-d", str(wheels)])
         build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(wheels)]
         _run(build, source)
-    product = Product(workspace)
-    product.command_on(OWN_SYSTEM)
-    return product
+    return wheels
 
 
 def install_command(machine: Machine, product: Product) -> None:

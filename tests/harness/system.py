@@ -44,6 +44,26 @@ def system_with(postgresql_major: int | None) -> System:
     )
 
 
+def built_system(name: str) -> System:
+    """Return a system of `make systems`, which has the packages named there and nothing else.
+
+    Raises LookupError when it is not there.
+    """
+    for system in _other_systems():
+        if system.name == name:
+            return system
+    raise LookupError(f"there is no system {name} below {_place()}: run `make systems`")
+
+
+def why_no_system(name: str) -> str | None:
+    """Return why no host can run this system, or None when one can."""
+    try:
+        built_system(name)
+    except LookupError as error:
+        return str(error.args[0])
+    return None
+
+
 def why_no_postgresql(major: int) -> str | None:
     """Return why no host can run this major version, or None when one can."""
     try:

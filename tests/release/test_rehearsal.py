@@ -18,7 +18,7 @@ ELSEWHERE = {
     "TZ": "Asia/Kathmandu",
     "PYTHONHASHSEED": "4711",
     "SOURCE_DATE_EPOCH": "1",
-    "HOME": "/nonexistent",
+    "HOME": "/dev/null",
 }
 """What must not have an effect; pip uses no cache without a home."""
 EXPECTED = [
@@ -28,6 +28,8 @@ EXPECTED = [
         rf"packages/postgresql-{major}-pgpool-recovery_2\.0\.0-1_all\.deb"
         for major in range(14, 20)
     ),
+    r"packages/pgpool-recovery-2\.0\.0-1\.noarch\.rpm",
+    *(rf"packages/pgpool-recovery-pg{major}-2\.0\.0-1\.noarch\.rpm" for major in range(14, 20)),
     r"pgpool-recovery-2\.0\.0\.cdx\.json",
     r"pgpool-recovery\.pyz",
     r"pgpool_recovery-2\.0\.0\.tar\.gz",
@@ -145,7 +147,12 @@ def test_all_but_the_packages_have_the_same_bytes_elsewhere(
     subprocess.run(
         [python, "-m", "packages.artefacts", "--without-packages", "--into", other.result],
         cwd=other.directory,
-        env={**os.environ, **ELSEWHERE, "SOURCE_DATE_EPOCH": when(rehearsal)},
+        env={
+            **os.environ,
+            **ELSEWHERE,
+            "SOURCE_DATE_EPOCH": when(rehearsal),
+            "PYTHONPATH": str(other.directory / "src"),
+        },
         umask=0o077,
         capture_output=True,
         check=True,

@@ -89,34 +89,31 @@ class OpenShell:
 def open_shell(host: str, user: str | None, *, may_ask: bool) -> OpenShell:
     """Return root's shell on a host; raise Unreachable, with the reason of each way that failed.
 
-    `user` is whom to log in as; without it root and the user of sudo are tried. `may_ask`: ssh may
-    ask on the terminal whether the key of the host is right, and for a password.
+    `user` is whom to log in as; without it root and the user of sudo are tried. `may_ask`: if
+    nobody gets in, ssh may ask on the terminal whether the key of the host is right.
     """
     if is_this_host(host):
         is_root = os.geteuid() == ROOT
         return OpenShell(() if is_root else SUDO, "this host" if is_root else "this host, by sudo")
-    ways, failures = list(_ways(user)), list[str]()
+    ways = list(_ways(user))
+    failures = dict[tuple[str | None, str], str]()
     for local, remote in ways:
-        shell, failure = _try(host, local, remote)
+        shell, failures[local, remote] = _try(host, local, remote)
         if shell is not None:
             return shell
-        failures.append(f"as {remote}: {failure}")
-    # Only if no way works: of another user the key may be known, and nobody need be asked.
-    local, remote = ways[0]
-    if may_ask and UNKNOWN_KEY in failures[0]:
+    # Whoever called sudo is a person, who may have been there before; root may not.
+    unknown = [way for way in ways if UNKNOWN_KEY in failures[way]] if may_ask else []
+    for local, remote in sorted(unknown, key=lambda way: way[0] is None):
         _ask_about_key(host, local, remote)
-        shell, failure = _try(host, local, remote)
+        shell, failures[local, remote] = _try(host, local, remote)
         if shell is not None:
             return shell
-        failures[0] = f"as {remote}: {failure}"
-    raise Unreachable(f"could not log in to {host} as root", detail="\n".join(failures))
+    reasons = [f"as {remote}: {failures[local, remote]}" for local, remote in ways]
+    raise Unreachable(f"could not log in to {host} as root", detail="\n".join(reasons))
 
 
 def _ways(user: str | None) -> Iterable[tuple[str | None, str]]:
-    """Yield whose key is used, None for that of this process's user, and who logs in there.
-
-    The first is the one that a person may be asked about.
-    """
+    """Yield whose key is used, None for that of this process's user, and who logs in there."""
     own = pwd.getpwuid(os.geteuid()).pw_name
     called_by = os.environ.get("SUDO_USER") if os.geteuid() == ROOT else None
     if called_by in (None, own):
@@ -126,10 +123,10 @@ def _ways(user: str | None) -> Iterable[tuple[str | None, str]]:
             yield called_by, user
         yield None, user
         return
+    yield None, "root"
     if called_by is not None:
         yield called_by, called_by
-    yield None, "root"
-    if own != "root":
+    elif own != "root":
         yield None, own
 
 

@@ -21,9 +21,10 @@ load_the_rest_later(0.01)
 timer.join(60)
 shutil.rmtree(build)
 from pgpool_recovery.postgres.connection import _query
-for query in (name for name in names if name.endswith(".sql")):
-    assert _query(query.removesuffix(".sql"))
-for module in (name for name in names if not name.endswith(".sql")):
+end = names.index("queries:")
+for query in names[end + 1 :]:
+    assert _query(query)
+for module in names[:end]:
     import_module(module)
 print("needs no file")
 """
@@ -34,8 +35,8 @@ def test_everything_is_loaded_once_it_has_run_for_a_while(tmp_path: Path) -> Non
     shutil.copytree(PACKAGE, build / PACKAGE.name)
     names = [path.relative_to(PACKAGE.parent) for path in PACKAGE.rglob("*.py")]
     modules = [".".join(name.with_suffix("").parts).removesuffix(".__init__") for name in names]
-    queries = [path.name for path in (PACKAGE / "postgres" / "sql").iterdir()]
-    argv = [sys.executable, "-c", WITHOUT_ITS_FILES, str(build), *modules, *queries]
+    queries = [path.stem for path in (PACKAGE / "postgres" / "sql").iterdir()]
+    argv = [sys.executable, "-c", WITHOUT_ITS_FILES, str(build), *modules, "queries:", *queries]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert done.stdout == "needs no file\n", done.stderr
     assert not build.exists()
