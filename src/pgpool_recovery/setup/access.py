@@ -89,7 +89,7 @@ class OpenShell:
 def open_shell(host: str, user: str | None, *, may_ask: bool) -> OpenShell:
     """Return root's shell on a host; raise Unreachable, with the reason of each way that failed.
 
-    `user` is whom to log in as; without it root and the user of sudo are tried. `may_ask`: ssh may
+    `user` is whom to log in as; without it the user of sudo and root are tried. `may_ask`: ssh may
     ask on the terminal whether the key of the host is right, and for a password.
     """
     if is_this_host(host):
@@ -117,7 +117,7 @@ def open_shell(host: str, user: str | None, *, may_ask: bool) -> OpenShell:
 def _ways(user: str | None) -> Iterable[tuple[str | None, str]]:
     """Yield whose key is used, None for that of this process's user, and who logs in there.
 
-    The first is the one that a person may be asked about.
+    The operator comes first: a person may have been there before; root may not.
     """
     own = pwd.getpwuid(os.geteuid()).pw_name
     called_by = os.environ.get("SUDO_USER") if os.geteuid() == ROOT else None
@@ -130,9 +130,9 @@ def _ways(user: str | None) -> Iterable[tuple[str | None, str]]:
         return
     if called_by is not None:
         yield called_by, called_by
-    yield None, "root"
-    if own != "root":
+    elif own != "root":
         yield None, own
+    yield None, "root"
 
 
 def _try(host: str, local: str | None, remote: str) -> tuple[OpenShell | None, str]:
