@@ -52,6 +52,7 @@ def store(workspace: Workspace) -> Iterator[list[str]]:
 
 
 @pytest.mark.whole_matrix
+@pytest.mark.timeout(1200)
 @needs_postgresql(MAJOR)
 @pytest.mark.skipif(shutil.which("buildah") is None, reason="buildah is not installed")
 def test_host_from_the_recipe(store: list[str], rehearsal: Rehearsal) -> None:
@@ -75,6 +76,6 @@ def test_host_from_the_recipe(store: list[str], rehearsal: Rehearsal) -> None:
 
 
 def said_by(*argv: str) -> str:
-    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=280)
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout.strip()

@@ -12,7 +12,7 @@ import pytest
 from tests.harness.workspace import Workspace
 from tests.release.conftest import ENVIRONMENT, REPOSITORY, Rehearsal
 
-pytestmark = pytest.mark.in_order
+pytestmark = [pytest.mark.in_order, pytest.mark.timeout(900)]
 ELSEWHERE = {
     "LC_ALL": "C",
     "TZ": "Asia/Kathmandu",
