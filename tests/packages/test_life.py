@@ -41,6 +41,7 @@ GONE = f"exec: {LAUNCHER}: not found"
 INSTALL_AGAIN = "The pgpool-recovery that the stage commands here call has gone"
 NEW = "99.0-1"
 DPKG = Path("/var/lib/dpkg/info")
+SYSTEMD = Path("/var/lib/systemd")
 
 
 @dataclass(frozen=True)
@@ -163,7 +164,9 @@ def test_everything_of_ours_belongs_to_a_package(life: Life) -> None:
             is_compiled = path.name == "__pycache__" or path.parent.name == "__pycache__"
             is_known = path.parent == DPKG and path.stem in packages
             is_saved = path.name.endswith(".before-pgpool-recovery")
-            assert str(path) in theirs or is_compiled or is_known or is_saved, path
+            is_unit = SYSTEMD in path.parents or path == SYSTEMD  # deb-systemd-helper's record
+            expected = is_compiled or is_known or is_saved or is_unit
+            assert str(path) in theirs or expected, path
         argv = ["find", "/", "-xdev", "-type", "d", "-name", "pgpool_recovery"]
         found = host.run(argv, user="root").stdout.split()
         assert found == ["/usr/lib/pgpool-recovery/pgpool_recovery"]

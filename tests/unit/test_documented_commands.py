@@ -28,14 +28,19 @@ FOR_WORDS = {
     "DIR": "/data",
     "FILE": "/file",
 }
+OF_PACKAGES = re.compile(r"\b(apt|dnf) ")
 COMMAND = re.compile(r"pgpool-recovery((?: (?!/|\d*>)[^\s|;&()`\"#]+)+)")
 
 
 def code(page: Path) -> Iterator[str]:
-    """Yield the lines of a page's blocks of shell commands, and its words between backquotes."""
+    """Yield the lines of a page's blocks of shell commands, and its words between backquotes.
+
+    Without those that install or remove packages, whose names look like our command with words.
+    """
     text = page.read_text()
     for block in shell_blocks(page):
-        yield from block.replace("\\\n", " ").split("\n")
+        lines = block.replace("\\\n", " ").split("\n")
+        yield from (line for line in lines if OF_PACKAGES.search(line) is None)
     outside = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
     yield from re.findall(r"`(pgpool-recovery [^`]+)`", outside)
 

@@ -23,6 +23,8 @@ from pgpool_recovery.ssh.locality import is_this_host
 SHELL = ("sh", "-s")
 SUDO = ("sudo", "-n")
 AS_ROOT_S = 30.0
+PERSON_S = 300.0
+"""How long a person may take to compare a fingerprint."""
 KEPT_LINES = 20
 ASKING = ("BatchMode=no", "StrictHostKeyChecking=ask")
 """ssh then shows the fingerprint of an unknown key and asks, and asks for a password, on the
@@ -87,8 +89,8 @@ class OpenShell:
 def open_shell(host: str, user: str | None, *, may_ask: bool) -> OpenShell:
     """Return root's shell on a host; raise Unreachable, with the reason of each way that failed.
 
-    `user` is whom to log in as; without it root and the user of sudo are tried. `may_ask`: if
-    nobody gets in, ssh may ask on the terminal whether the key of the host is right.
+    `user` is whom to log in as; without it the user of sudo and root are tried. `may_ask`: ssh may
+    ask on the terminal whether the key of the host is right, and for a password.
     """
     if is_this_host(host):
         is_root = os.geteuid() == ROOT
@@ -99,19 +101,24 @@ def open_shell(host: str, user: str | None, *, may_ask: bool) -> OpenShell:
         shell, failures[local, remote] = _try(host, local, remote)
         if shell is not None:
             return shell
-    # Whoever called sudo is a person, who may have been there before; root may not.
+    # Only if no way works: another user may know the key, and then no one need be asked.
     unknown = [way for way in ways if UNKNOWN_KEY in failures[way]] if may_ask else []
-    for local, remote in sorted(unknown, key=lambda way: way[0] is None):
+    for local, remote in unknown:
         _ask_about_key(host, local, remote)
         shell, failures[local, remote] = _try(host, local, remote)
         if shell is not None:
             return shell
+        if UNKNOWN_KEY in failures[local, remote]:
+            break  # The answer was no.
     reasons = [f"as {remote}: {failures[local, remote]}" for local, remote in ways]
     raise Unreachable(f"could not log in to {host} as root", detail="\n".join(reasons))
 
 
 def _ways(user: str | None) -> Iterable[tuple[str | None, str]]:
-    """Yield whose key is used, None for that of this process's user, and who logs in there."""
+    """Yield whose key is used, None for that of this process's user, and who logs in there.
+
+    The operator comes first: a person may have been there before; root may not.
+    """
     own = pwd.getpwuid(os.geteuid()).pw_name
     called_by = os.environ.get("SUDO_USER") if os.geteuid() == ROOT else None
     if called_by in (None, own):
@@ -121,11 +128,11 @@ def _ways(user: str | None) -> Iterable[tuple[str | None, str]]:
             yield called_by, user
         yield None, user
         return
-    yield None, "root"
     if called_by is not None:
         yield called_by, called_by
     elif own != "root":
         yield None, own
+    yield None, "root"
 
 
 def _try(host: str, local: str | None, remote: str) -> tuple[OpenShell | None, str]:
@@ -156,8 +163,9 @@ def _ask_about_key(host: str, local: str | None, remote: str) -> None:
     options = [word for option in ASKING for word in ("-o", option)]
     argv = ["ssh", *options, "-o", "ControlPath=none", "-l", remote, "--", host, "true"]
     sys.stdout.flush()
-    with suppress(OSError):  # What is wrong is reported by the next attempt to log in.
-        subprocess.run(_as_local_user(local, argv), check=False)  # no limit: a person answers
+    # What is wrong is reported by the next attempt to log in.
+    with suppress(OSError, subprocess.TimeoutExpired):
+        subprocess.run(_as_local_user(local, argv), check=False, timeout=PERSON_S)
 
 
 def _as_local_user(user: str | None, argv: Sequence[str]) -> list[str]:

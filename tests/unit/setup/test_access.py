@@ -1,65 +1,83 @@
-"""Who logs in to a host, and who is asked about its key: nobody, while somebody gets in."""
+"""Which ways to log in are tried, and when a person is asked."""
 
 import pytest
 
 from pgpool_recovery.domain.error import Unreachable
 from pgpool_recovery.setup import access
-from pgpool_recovery.setup.access import OpenShell, open_shell
+from pgpool_recovery.setup.access import OpenShell, Ran, open_shell
 
-UNKNOWN = f"{access.UNKNOWN_KEY}."
-REFUSED = "Permission denied (publickey)."
-Way = tuple[str | None, str]
-PERSON: Way = ("alice", "alice")
-ROOT: Way = (None, "root")
+UNKNOWN = "Host key verification failed."
 
 
-class Ssh:
-    """Answers of ssh for each way, before and after it has asked about the key."""
-
-    def __init__(self, answers: dict[Way, str | None], asked: dict[Way, str | None]) -> None:
-        self.answers, self.accepted = answers, asked
-        self.asked: list[Way] = []
-
-    def try_(self, host: str, local: str | None, remote: str) -> tuple[OpenShell | None, str]:
-        way = (local, remote)
-        failure = (self.accepted if way in self.asked else self.answers)[way]
-        return (OpenShell((), f"{host} as {remote}"), "") if failure is None else (None, failure)
-
-    def ask(self, _host: str, local: str | None, remote: str) -> None:
-        self.asked.append((local, remote))
-
-
-def log_in(monkeypatch: pytest.MonkeyPatch, ssh: Ssh, *, may_ask: bool = True) -> str:
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return who was asked about; the caller of sudo is admin, and the host is another one."""
+    found: list[str] = []
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setenv("SUDO_USER", "admin")
     monkeypatch.setattr(access, "is_this_host", lambda _host: False)
-    monkeypatch.setattr(access, "_ways", lambda _user: [ROOT, PERSON])
-    monkeypatch.setattr(access, "_try", ssh.try_)
-    monkeypatch.setattr(access, "_ask_about_key", ssh.ask)
-    return open_shell("server1", None, may_ask=may_ask).way
+    monkeypatch.setattr(access, "_ask_about_key", lambda _host, _local, user: found.append(user))
+    return found
 
 
-def test_root_is_not_asked_about_a_key_that_the_person_knows(
-    monkeypatch: pytest.MonkeyPatch,
+def answer(monkeypatch: pytest.MonkeyPatch, *known: str) -> None:
+    """Let only these users log in, as root or by sudo."""
+
+    def run(self: OpenShell, script: str, *, within_s: float) -> Ran:
+        assert self.ssh is not None
+        user = self.ssh[1].user
+        if user not in known:
+            return Ran(255, UNKNOWN)
+        is_root = user == "root" or self.prefix
+        return Ran(0, "0\n" if is_root else "1001\n")
+
+    monkeypatch.setattr(OpenShell, "run", run)
+
+
+def test_operator_who_called_sudo_comes_first(
+    monkeypatch: pytest.MonkeyPatch, asked: list[str]
 ) -> None:
-    ssh = Ssh({ROOT: UNKNOWN, PERSON: None}, {})
-    assert log_in(monkeypatch, ssh) == "server1 as alice"
-    assert ssh.asked == []
+    answer(monkeypatch, "admin", "root")
+    assert open_shell("server1", None, may_ask=True).way == "ssh as admin and sudo"
+    assert asked == []
 
 
-def test_the_person_is_asked_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    ssh = Ssh({ROOT: UNKNOWN, PERSON: UNKNOWN}, {PERSON: None})
-    assert log_in(monkeypatch, ssh) == "server1 as alice"
-    assert ssh.asked == [PERSON]
+def test_nobody_is_asked_if_another_way_works(
+    monkeypatch: pytest.MonkeyPatch, asked: list[str]
+) -> None:
+    answer(monkeypatch, "root")
+    assert open_shell("server1", None, may_ask=True).way == "ssh as root"
+    assert asked == []
 
 
-def test_root_is_asked_when_the_person_does_not_get_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    ssh = Ssh({ROOT: UNKNOWN, PERSON: UNKNOWN}, {PERSON: REFUSED, ROOT: None})
-    assert log_in(monkeypatch, ssh) == "server1 as root"
-    assert ssh.asked == [PERSON, ROOT]
+@pytest.mark.parametrize(("may_ask", "whom"), [(True, ["admin"]), (False, [])])
+def test_person_is_asked_once_and_only_where_one_is(
+    monkeypatch: pytest.MonkeyPatch, asked: list[str], whom: list[str], *, may_ask: bool
+) -> None:
+    answer(monkeypatch)
+    with pytest.raises(Unreachable, match="could not log in to server1") as caught:
+        open_shell("server1", None, may_ask=may_ask)
+    assert asked == whom
+    assert caught.value.detail == f"as admin: {UNKNOWN}\nas root: {UNKNOWN}"
 
 
-def test_every_reason_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
-    ssh = Ssh({ROOT: UNKNOWN, PERSON: REFUSED}, {})
-    with pytest.raises(Unreachable) as caught:
-        log_in(monkeypatch, ssh, may_ask=False)
-    assert ssh.asked == []
-    assert caught.value.detail == f"as root: {UNKNOWN}\nas alice: {REFUSED}"
+def test_root_is_asked_about_if_the_operator_does_not_get_in(
+    monkeypatch: pytest.MonkeyPatch, asked: list[str]
+) -> None:
+    def run(self: OpenShell, script: str, *, within_s: float) -> Ran:
+        assert self.ssh is not None
+        user = str(self.ssh[1].user)
+        if user not in asked:
+            return Ran(255, UNKNOWN)
+        return Ran(0, "0\n") if user == "root" else Ran(255, "Permission denied (publickey).")
+
+    monkeypatch.setattr(OpenShell, "run", run)
+    assert open_shell("server1", None, may_ask=True).way == "ssh as root"
+    assert asked == ["admin", "root"]
+
+
+def test_key_of_a_host_is_always_checked(monkeypatch: pytest.MonkeyPatch, asked: list[str]) -> None:
+    answer(monkeypatch, "root")
+    shell = open_shell("server1", "root", may_ask=False)
+    assert shell.ssh is not None
+    assert shell.ssh[1].check_host_keys
