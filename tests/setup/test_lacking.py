@@ -15,7 +15,7 @@ from tests.harness.workspace import Workspace
 from tests.majors import needs_postgresql
 
 from .plan import StockPlan
-from .stock import stock_cluster
+from .stock import StockPgpool, stock_cluster
 from .stranger import Stranger
 from .test_story import is_of_a_recovery
 from .trace import differences, trace_of
@@ -25,7 +25,6 @@ pytestmark = [pytest.mark.whole_matrix, pytest.mark.timeout(1200)]
 LACKING = {
     "no ssh among the hosts": StockPlan(ssh=False),
     "no line in pg_hba.conf": StockPlan(replication_line=False),
-    "no recovery_user": StockPlan(recovery_user=""),
     "no extension": StockPlan(extension=False),
     "another place": StockPlan(moved=2),
     "PL/Python is there": StockPlan(plpython=True),
@@ -64,6 +63,24 @@ def test_added_and_taken_back(
         remove(stranger)
         after = differences(before, trace_of(stranger.cluster))
         assert [line for line in after if not is_of_a_recovery(line)] == []
+
+
+def test_recovery_user_is_left_to_the_user(
+    workspace: Workspace, namespaces: None, debs: Path
+) -> None:
+    with stranger_on(workspace, debs, StockPlan(recovery_user="")) as stranger:
+        stranger.install()
+        completed = stranger.setup("--yes", "--json", check=False)
+        items = json.loads(completed.stdout)["items"]
+        assert completed.returncode != 0
+        [advice] = [item for item in items if item["kind"] == "advice" and item["is_needed"]]
+        assert advice["name"] == "recovery_user"
+        pgpool = stranger.cluster.pgpool
+        assert isinstance(pgpool, StockPgpool)
+        pgpool.set(recovery_user="postgres")
+        pgpool.reload()
+        assert "0 errors" in stranger.setup("--yes").output
+        recover_by_catch_up(stranger.cluster)
 
 
 def test_node_that_is_down(workspace: Workspace, namespaces: None, debs: Path) -> None:
@@ -105,11 +122,11 @@ def remove(stranger: Stranger) -> None:
 
 def run_scripts(stranger: Stranger) -> None:
     """Carry each script, with the packages, to its host, and run it there as root."""
-    stranger.setup("--script", "do.sh")
+    stranger.setup("--script", "/root/do.sh")  # Root writes only where nobody can redirect it.
     for server in stranger.cluster.servers:
         host = stranger.cluster.host(server.node_id)
         place = f"/root/{stranger.debs.name}"
         host.run(["cp", "-r", stranger.debs, place], user="root")
-        written = stranger.cluster.pgpool.machine.path(f"/home/admin/packages/do-{host.name}.sh")
+        written = stranger.cluster.pgpool.machine.path(f"/root/do-{host.name}.sh")
         host.write_file(f"{place}/do.sh", written.read_text(), owner="root", mode=0o700)
         host.run(["./do.sh"], user="root", cwd=place, timeout_s=300)

@@ -60,9 +60,11 @@ def test_without_a_trace_before_anything_was_recovered(
 
 
 def test_break_it_and_bring_it_back(cluster: Cluster, stranger: Stranger) -> None:
-    _, _, stop, recover, _, _ = documented()
+    _, _, stop, status, recover, _, _ = documented()
     stranger.types(stop)
     assert not cluster.node(1).is_running
+    cluster.pgpool.wait_for_node(1, "down")
+    assert re.search(r"^\W*1\b.*\bdown\b", stranger.types(status).output, re.MULTILINE)
     said = stranger.types(recover).output
     assert "node 1 is back: up in Pgpool-II and streaming (catch-up" in said
     assert cluster.contents_equal(0, 1)
