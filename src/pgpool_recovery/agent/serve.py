@@ -18,7 +18,7 @@ from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.log.note import span, turn_on
 from pgpool_recovery.talk.protocol import (
-    OFFERS,
+    AGENT,
     PROTOCOL,
     SILENCE_S,
     Answer,
@@ -64,7 +64,7 @@ class Agent:
 
     def serve(self) -> None:
         """Answer requests until the runner is gone; then undo what is not finished."""
-        self._send(Greeting("pgpool-recovery", PROTOCOL, __version__, OFFERS))
+        self._send(Greeting(AGENT, PROTOCOL, __version__))
         self._reader.start()
         try:
             self._answers.import_always()

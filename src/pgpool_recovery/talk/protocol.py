@@ -40,14 +40,20 @@ class Asks(Generic[T]):
 class Greeting:
     """The agent's first line; what a login shell prints before it is ignored.
 
-    `offers` names the requests that the agent answers although other builds of its protocol do not.
-    A runner sends these only to an agent that offers them, so a node can be updated before another.
+    Its fields are those of all builds, so that each can report another protocol. `agent` is the name
+    of the program, followed by the requests that this agent offers: it answers them, although other
+    builds of its protocol do not. A runner sends these only to an agent that offers them, so a node
+    can be updated before another.
     """
 
     agent: str
     protocol: int
     version: str
-    offers: tuple[str, ...] = ()
+
+    @property
+    def offers(self) -> tuple[str, ...]:
+        """The names of the requests that the agent offers."""
+        return tuple(self.agent.split()[1:])
 
 
 @record
@@ -527,7 +533,7 @@ class Logged:
     line: str
 
 
-OFFERS = (AskConfinement.__name__,)
-"""What `Greeting.offers` is in this build; a higher PROTOCOL empties it."""
+AGENT = " ".join(("pgpool-recovery", AskConfinement.__name__))
+"""What `Greeting.agent` is in this build; a higher PROTOCOL makes every request one that is known."""
 
 Message = Greeting | Answer | Farewell | Logged | Event

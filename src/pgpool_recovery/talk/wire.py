@@ -3,8 +3,7 @@
 Both ends accept only messages with exactly the fields that they know, of exactly the declared
 types, and refuse any other. A field that was ignored could be the one that makes a step safe. So
 neither of two different builds guesses what the other means: each reports that the other speaks
-another protocol. Only the greeting may have additional fields, so that the version can be reported,
-and may lack those that were added to it.
+another protocol. Only the greeting may have additional fields, so that the version can be reported.
 
 How a type is written and read is derived from the annotations of its fields when its first value
 comes: of about a hundred classes in the protocol, a conversation needs a third.
@@ -32,8 +31,6 @@ UNIONS = (TargetStep, Event, Request, Message)
 SAME_VERSION = "Install the same version of pgpool-recovery on all hosts."
 KEPT_CHARACTERS = 200
 """The limit for what is reported of an unreadable message, since it is another host's text."""
-EARLIER_GREETING: Mapping[str, Any] = {"offers": []}
-"""What the greeting of an earlier build of this protocol lacks."""
 MAX_DIGITS = 20
 """The limit for a number in the key of an object, which has 64 bits; int() takes quadratic time."""
 
@@ -220,8 +217,6 @@ def _untagged(members: dict[str, Any], value: Any) -> Any:
 def _record(kind: type[Any], readers: dict[str, Turn], value: Any) -> Any:
     if not isinstance(value, dict):
         raise UnreadableError(f"{kind.__name__} is not an object")
-    if kind is Greeting:
-        value = {**EARLIER_GREETING, **value}
     missing, more = readers.keys() - value.keys(), value.keys() - readers.keys()
     if missing or (more and kind is not Greeting):
         which = ", ".join(sorted(missing or more))

@@ -76,7 +76,7 @@ def test_greeting_needs_the_messages_and_the_main_loop(imported: Mapping[str, se
     others = {name for name in names if name.split(".")[1] not in MESSAGES}
     assert {name.removeprefix("pgpool_recovery.") for name in others} == {
         *("agent", "agent.serve", "host", "host.stop"),
-        *("cli", "cli.bug", "cli.locale", "cli.main", "log", "log.note"),
+        *("cli", "cli.bug", "cli.locale", "cli.main", "cli.whole", "log", "log.note"),
     }
 
 

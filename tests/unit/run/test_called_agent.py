@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pgpool_recovery.config.settings import AgentSettings, Settings
+from pgpool_recovery.domain.error import Unreachable
 from pgpool_recovery.domain.node import Target
 from pgpool_recovery.run import called_agent
 from pgpool_recovery.run.called_agent import CalledAgent, calling_agent
@@ -100,7 +101,7 @@ def test_missing_program_is_reported_by_the_caller_that_needs_it(
     with calling_agent(ELSEWHERE, settings) as called:
         assert called.argv[0] == "ssh"
         with (
-            pytest.raises(FileNotFoundError),
+            pytest.raises(Unreachable, match="could not run ssh"),
             agent_of(ELSEWHERE, settings, lambda _event: None, called),
         ):
             pass
