@@ -16,7 +16,7 @@ from pgpool_recovery.setup.need import words
 from pgpool_recovery.setup.pool import PLAIN_NAME
 from pgpool_recovery.setup.replication import IN_USE
 from pgpool_recovery.setup.said import worth_saying
-from pgpool_recovery.setup.script import in_main
+from pgpool_recovery.setup.script import COPIED_TO, in_main
 from pgpool_recovery.setup.statement import on_primary
 
 RECORDS = "/var/lib/pgpool-recovery-setup"
@@ -164,7 +164,10 @@ def undo(
                 hint="What was undone before stays undone. Remove the cause, and run "
                 "setup --undo again: it goes on from there.",
             )
-        remove = f"rm -f {words(f'{RECORDS}/{one.file}')}\nrmdir {RECORDS} 2>/dev/null || true\n"
+        remove = (
+            f"rm -rf {words(f'{RECORDS}/{one.file}', COPIED_TO)}\n"
+            f"rmdir {RECORDS} 2>/dev/null || true\n"
+        )
         shells[one.host].run(remove, within_s=WITHIN_S)
         yield one, tuple(worth_saying(ran.output))
 

@@ -187,3 +187,10 @@ def test_unknown_packages_stop_the_installation(tmp_path: Path) -> None:
 def test_removal_of_packages_can_be_repeated(tmp_path: Path) -> None:
     (tmp_path / "installed").write_text("base\n")
     assert with_packages(tmp_path, "packages_removed; packages_removed; echo ended") == "ended\n"
+
+
+@pytest.mark.parametrize("function", ["add_line", "first_line"])
+def test_line_is_not_there_twice_after_an_interruption(tmp_path: Path, function: str) -> None:
+    file = tmp_path / "file"
+    run(in_main(f"{words(function, ME, str(file), 'x')}\n" * 2), tmp_path)
+    assert file.read_text() == "x\n"

@@ -51,7 +51,7 @@ def test_databases_are_changed_where_the_primary_is_now() -> None:
     run(there, 1)
     assert any(DROP_SQL in text for text in there["server2"].scripts)
     assert "PSQL=/usr/lib/postgresql/15/bin/psql\n" in there["server2"].scripts[0]
-    removed = f"rm -f /var/lib/pgpool-recovery-setup/{DROP.file}\n"
+    removed = f"rm -rf /var/lib/pgpool-recovery-setup/{DROP.file} "
     assert any(removed in text for text in there["server1"].scripts)
 
 

@@ -46,8 +46,10 @@ put() {
 }
 '
 
-# add_line USER FILE LINE: append a line to a file of a user, who does it: root would follow links.
+# add_line USER FILE LINE: append a line, unless it is there, to a file of a user, who does it: root
+# would follow links.
 add_line() {
+    ! has_line "$2" "$3" || return 0
     printf '%s\n' "$3" | as_user "$1" sh -c '
         set -eu
         umask 077
@@ -56,8 +58,10 @@ add_line() {
         cat >>"$1"' sh "$2"
 }
 
-# first_line USER FILE LINE: put a line before all others of a file of a user, who does it.
+# first_line USER FILE LINE: put a line, unless it is there, before all others of a file of a user,
+# who does it.
 first_line() {
+    ! has_line "$2" "$3" || return 0
     printf '%s\n' "$3" | as_user "$1" sh -c "$EDIT"'
         cat >"$new"
         if [ -e "$file" ]; then cat "$file" >>"$new"; fi
