@@ -12,7 +12,7 @@ from pgpool_recovery.domain.record import replace
 from pgpool_recovery.setup.decide import decide
 from pgpool_recovery.setup.need import Need, filled, made, needs_of, words
 from pgpool_recovery.setup.script import in_main, lacking, script
-from tests.unit.setup.stock import around
+from tests.unit.setup.stock import BACKENDS, around, host, node
 
 ME = pwd.getpwuid(os.geteuid()).pw_name
 
@@ -135,6 +135,7 @@ def test_full_disk_destroys_no_file(tmp_path: Path, function: str) -> None:
     done = subprocess.run(["sh", "-s"], input=text, capture_output=True, text=True, check=False)
     assert done.returncode != 0
     assert file.read_text() == "local all all peer\n" * 100
+    assert list(tmp_path.iterdir()) == [file]
 
 
 def test_lines_of_a_later_attempt_are_undone_too(tmp_path: Path) -> None:
@@ -194,3 +195,15 @@ def test_line_is_not_there_twice_after_an_interruption(tmp_path: Path, function:
     file = tmp_path / "file"
     run(in_main(f"{words(function, ME, str(file), 'x')}\n" * 2), tmp_path)
     assert file.read_text() == "x\n"
+
+
+def test_undo_goes_on_where_the_data_is_gone(tmp_path: Path) -> None:
+    data = tmp_path / "da ta"
+    backend = replace(BACKENDS[1], data_directory=str(data))
+    found = around(host(0), host(1, replace(node(1), backend=backend)), host(2))
+    (need,) = (one for one in needs_of(decide(found)) if one.name == "20-stage-commands-1")
+    undo = in_main("as_user() { echo uninstalled; }\n" + "\n".join(need.undo))
+    assert run(undo, tmp_path).startswith(f"{data}: it has no data")
+    data.mkdir()
+    (data / "PG_VERSION").write_text("15\n")
+    assert run(undo, tmp_path) == "uninstalled\n"

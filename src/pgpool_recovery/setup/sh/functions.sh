@@ -33,12 +33,12 @@ EDIT='set -eu
 umask 077
 file=$(readlink -f "$1")
 new=$file.pgpool-recovery.new
+trap "rm -f \"\$new\"" EXIT
 put() {
     if [ -e "$file" ]; then
         cp -a --attributes-only --no-preserve=timestamps "$file" "$new"
         if [ "$(stat -c %u:%g "$file")" != "$(stat -c %u:%g "$new")" ]; then
             cat "$new" >"$file"
-            rm "$new"
             return
         fi
     fi
@@ -79,7 +79,7 @@ remove_lines() {
         if [ -s "$new" ] || [ -L "$1" ]; then
             put
         else
-            rm "$new" "$1"
+            rm "$1"
             case $1 in */.ssh/*) rmdir "${1%/*}" 2>/dev/null || true ;; esac
         fi' sh "$2"
 }
