@@ -92,8 +92,8 @@ def test_commands_cannot_read_the_rest_of_the_script(tmp_path: Path) -> None:
 
 def test_every_script_of_a_stock_cluster_is_sh() -> None:
     needs = needs_of(decide(around()))
-    for host in {need.host for need in needs}:
-        text = script([need for need in needs if need.host == host])
+    for name in {need.host for need in needs}:
+        text = script([need for need in needs if need.host == name])
         subprocess.run(["sh", "-n"], input=text, text=True, check=True)
 
 
