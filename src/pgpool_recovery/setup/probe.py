@@ -4,6 +4,7 @@ import re
 import shlex
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from ipaddress import ip_address
 
 from pgpool_recovery.domain.line import lines_of
 from pgpool_recovery.domain.record import replace
@@ -43,7 +44,7 @@ def question(
 
 
 def answered(name: str, own: Sequence[Backend], output: str, way: str) -> HostState:
-    """Return the host that the answer describes."""
+    """Return the host that the answer describes; raise ValueError if it makes no sense."""
     facts = defaultdict[str, list[str]](list)
     for line in lines_of(output):
         key, tab, value = line.partition("\t")
@@ -117,6 +118,7 @@ def _addresses(lines: Sequence[str]) -> dict[int, tuple[str, ...]]:
     found = defaultdict[int, list[str]](list)
     for line in lines:
         peer, _, address = line.partition(" ")
+        ip_address(address)  # It becomes a line of pg_hba.conf.
         found[int(peer)].append(address)
     return {peer: tuple(addresses) for peer, addresses in found.items()}
 

@@ -5,9 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from pgpool_recovery.domain.record import replace
+from pgpool_recovery.setup.access import Ran
 from pgpool_recovery.setup.facts import ABSENT, BROKEN, OURS, OWN, SAMPLE, WRAPPER, Backend
+from pgpool_recovery.setup.observe import observe
 from pgpool_recovery.setup.probe import answered, question
-from tests.unit.setup.stock import BACKENDS, NAMES
+from tests.unit.setup.stock import BACKENDS, NAMES, POOL, Recorder
 
 ANSWER = """\
 user\troot
@@ -135,3 +138,10 @@ def test_data_of_root_is_not_examined(tmp_path: Path) -> None:
     said = probed("stat() { echo root; }", f"node 0 5432 '{tmp_path}'")
     assert f"node.0.problem\t{tmp_path} belongs to root, who runs no server\n" in said
     assert "node.0.owner" not in said
+
+
+@pytest.mark.parametrize("fact", ["ssh\tx ok", "address\t1 all", "replication\t ok"])
+def test_answer_without_sense_is_no_answer(fact: str) -> None:
+    shell = Recorder(lambda _script: Ran(0, f"node.0.state\trunning\nnode.0.{fact}\n"))
+    found = observe(replace(POOL, backends=BACKENDS[:1]), None, {NAMES[0]: shell})
+    assert "makes no sense" in str(found.hosts[0].problem)
