@@ -11,7 +11,16 @@ SUMMARIES_SINCE = 17
 def methods(host: HostState) -> Iterator[Item]:
     """Yield, for each running node, which methods its settings rule out."""
     for node in host.nodes:
-        if node.state == "running" and node.problem is not None:
+        if node.state == "unknown" and node.problem is not None:
+            yield Advice(
+                host.name,
+                "server",
+                f"{node.backend.name} could not be examined: {node.problem}",
+                "Correct the owner of the data directory, or backend_data_directory"
+                f"{node.backend.node_id} in pgpool.conf.",
+                is_needed=True,
+            )
+        elif node.state == "running" and node.problem is not None:
             yield Advice(
                 host.name,
                 "server",

@@ -111,7 +111,10 @@ def _observe(
         return unanswered(name, own, error.in_a_line)
     if ran.status != 0:
         return unanswered(name, own, ran.last_lines)
-    return answered(name, own, ran.output, shell.way)
+    try:
+        return answered(name, own, ran.output, shell.way)
+    except ValueError as error:
+        return unanswered(name, own, f"its answer makes no sense: {error}")
 
 
 def _release(program: str) -> tuple[int, int] | None:

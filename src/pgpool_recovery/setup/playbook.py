@@ -11,8 +11,10 @@ from pgpool_recovery.setup.script import COPIED_TO, script
 LOCAL = "localhost"
 
 
-def playbook(needs: Sequence[Need], files: PackageFiles | None) -> str:
+def playbook(needs: Sequence[Need], files: PackageFiles | None, secrets: Sequence[str] = ()) -> str:
     """Return the playbook; the hosts of its plays are those of pgpool.conf.
+
+    What has one of the secrets is logged nowhere: Ansible would have the hosts log the commands.
 
     Needs of the same host that follow each other share a play. JSON strings are YAML, too, so no
     value can be misread.
@@ -24,11 +26,13 @@ def playbook(needs: Sequence[Need], files: PackageFiles | None) -> str:
         plays[-1][1].append(need)
     lines = ["---"]
     for host, own in plays:
-        lines += _play(host, own, files)
+        lines += _play(host, own, files, secrets)
     return "".join(f"{line}\n" for line in lines)
 
 
-def _play(host: str, needs: Sequence[Need], files: PackageFiles | None) -> list[str]:
+def _play(
+    host: str, needs: Sequence[Need], files: PackageFiles | None, secrets: Sequence[str]
+) -> list[str]:
     name = LOCAL if host == POOL_HOST else host
     lines = [
         f"- name: !unsafe {_text(f'Set up {host}')}",
@@ -48,6 +52,7 @@ def _play(host: str, needs: Sequence[Need], files: PackageFiles | None) -> list[
             f"        stdin: !unsafe {_text(script([need], COPIED_TO))}",
             f"      register: {_variable(need)}",
             f"      changed_when: {_text(_changed(need))}",
+            *(["      no_log: true"] if any(one in script([need]) for one in secrets) else []),
         ]
         if need.files:
             lines += [

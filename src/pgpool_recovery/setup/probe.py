@@ -4,6 +4,7 @@ import re
 import shlex
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from ipaddress import ip_address
 
 from pgpool_recovery.domain.line import lines_of
 from pgpool_recovery.domain.record import replace
@@ -13,6 +14,8 @@ from pgpool_recovery.setup.statement import literal
 
 Lines = Mapping[str, list[str]]
 KEY = re.compile(r"[a-z_]\w*(?:\.[\w.-]+)*")
+PUBLIC_KEY = re.compile(r"[a-z][a-z0-9@.-]* [A-Za-z0-9+/]+={0,3}")
+"""Of ssh: its type and its bytes, without options and comment. It is given to other hosts."""
 
 
 def question(
@@ -41,7 +44,7 @@ def question(
 
 
 def answered(name: str, own: Sequence[Backend], output: str, way: str) -> HostState:
-    """Return the host that the answer describes."""
+    """Return the host that the answer describes; raise ValueError if it makes no sense."""
     facts = defaultdict[str, list[str]](list)
     for line in lines_of(output):
         key, tab, value = line.partition("\t")
@@ -55,7 +58,7 @@ def answered(name: str, own: Sequence[Backend], output: str, way: str) -> HostSt
         manager=_one(facts, "manager"),
         command=_one(facts, "command"),
         version=_one(facts, "version"),
-        host_keys=tuple(facts["host_key"]),
+        host_keys=tuple(filter(PUBLIC_KEY.fullmatch, facts["host_key"])),
         installed={
             key.removeprefix("package."): values[0]
             for key, values in facts.items()
@@ -95,7 +98,7 @@ def _node(backend: Backend, facts: Lines) -> NodeState:
         extensions={name: _extension(text) for name, text in _pairs(own["extension"]).items()},
         recovery_user=_one(own, "recovery_user") or None,
         may_call=frozenset(own["may_call"]),
-        key=_one(own, "key"),
+        key=next(filter(PUBLIC_KEY.fullmatch, own["key"]), None),
         authorized=tuple(own["authorized"]),
         addresses=_addresses(own["address"]),
         ssh={
@@ -115,6 +118,7 @@ def _addresses(lines: Sequence[str]) -> dict[int, tuple[str, ...]]:
     found = defaultdict[int, list[str]](list)
     for line in lines:
         peer, _, address = line.partition(" ")
+        ip_address(address)  # It becomes a line of pg_hba.conf.
         found[int(peer)].append(address)
     return {peer: tuple(addresses) for peer, addresses in found.items()}
 

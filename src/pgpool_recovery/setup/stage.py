@@ -75,5 +75,12 @@ def _need(host: HostState, node: NodeState, name: str) -> Need:
         WHY,
         test="false",  # `install` itself leaves alone what is up to date.
         commands=(as_owner("install"),),
-        undo=(as_owner("uninstall"),),
+        # A node that failed may have lost its data since, and the others are undone nevertheless.
+        undo=(
+            f"if [ -e {words(f'{data}/PG_VERSION')} ]; then",
+            as_owner("uninstall"),
+            "else",
+            words("echo", f"{data}: it has no data, so nothing was taken back there"),
+            "fi",
+        ),
     )

@@ -56,8 +56,22 @@ def _way(
         return
     if is_unknown:
         yield _known_host(host, node, other, target)
-    if node.key is None or not any(node.key in line for line in other.authorized):
+    if node.key is None or not any(_admits(line, node.key) for line in other.authorized):
         yield _authorization(host, node, other, target)
+    elif not is_unknown:
+        yield Advice(
+            host.name,
+            NAME,
+            f"{node.owner} cannot log in to {to}, though {other.owner} admits the key there: "
+            f"{said}",
+            f"On {target.name}, check the owner and mode of {other.home} and its .ssh, options of "
+            "the key in authorized_keys, and sshd_config.",
+            is_needed=True,
+        )
+
+
+def _admits(line: str, key: str) -> bool:
+    return not line.lstrip().startswith("#") and key in line
 
 
 def _key(host: HostState, node: NodeState) -> Need:

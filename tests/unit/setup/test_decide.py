@@ -275,3 +275,30 @@ def test_methods_are_only_advised() -> None:
     found = around(ready(0), ready(1, settings=settings), ready(2))
     assert needs_of(decide(found)) == ()
     assert len(advice(found, is_needed=False)) == 1
+
+
+def test_key_that_is_admitted_but_refused_is_left_to_the_user() -> None:
+    """As if the directory is writable for others; nothing that setup adds would help."""
+    found = around(ready(0, ssh={1: DENIED, 2: None}), ready(1), ready(2))
+    assert needs_of(decide(found)) == ()
+    assert any(
+        "though postgres admits the key there" in one for one in advice(found, is_needed=True)
+    )
+
+
+def test_key_in_a_comment_is_not_admitted() -> None:
+    authorized = (f"# {KEY.format(0)} postgres@server1",)
+    found = around(ready(0, ssh={1: DENIED, 2: None}), ready(1, authorized=authorized), ready(2))
+    assert len(needed(found, "32-authorized-key-0")) == 1
+
+
+def test_address_in_a_password_file_has_its_colons_escaped() -> None:
+    backends = tuple(replace(one, host=f"fd00::{one.node_id}") for one in BACKENDS)
+    hosts = [
+        host(one.node_id, replace(ready(one.node_id).nodes[0], backend=one), name=one.host)
+        for one in backends
+    ]
+    refused = replace(hosts[1].nodes[0], replication={0: NO_ENTRY, 2: "ok repl"})
+    found = around(hosts[0], replace(hosts[1], nodes=(refused,)), hosts[2])
+    (need,) = needed(found, "42-password-file-0")
+    assert r"'fd00\:\:1:5432:replication:pgpool_recovery_replication:'" in need.commands[0]

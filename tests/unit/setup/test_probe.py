@@ -5,9 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from pgpool_recovery.domain.record import replace
+from pgpool_recovery.setup.access import Ran
 from pgpool_recovery.setup.facts import ABSENT, BROKEN, OURS, OWN, SAMPLE, WRAPPER, Backend
+from pgpool_recovery.setup.observe import observe
 from pgpool_recovery.setup.probe import answered, question
-from tests.unit.setup.stock import BACKENDS, NAMES
+from tests.unit.setup.stock import BACKENDS, NAMES, POOL, Recorder
 
 ANSWER = """\
 user\troot
@@ -85,3 +88,60 @@ def test_whose_a_script_is(tmp_path: Path, contents: str | None, kind: str) -> N
         ["sh"], input=f"{text}\nkind '{file}'\n", capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == kind
+
+
+@pytest.mark.parametrize("key", ['command="id" ssh-rsa AAAA', "root:$6$x:1 daemon:*:1", "x"])
+def test_text_that_is_no_key_is_not_given_to_other_hosts(key: str) -> None:
+    answer = f"host_key\t{key}\nnode.0.state\trunning\nnode.0.key\t{key}\n"
+    host = answered(NAMES[0], BACKENDS[:1], answer, "")
+    assert (host.host_keys, host.nodes[0].key) == ((), None)
+
+
+def probed(fakes: str, call: str) -> str:
+    """Run a function of the probe with others replaced; return what it prints."""
+    text = question([], [], ["template1"]).partition("\nmain()")[0]
+    settings = "owner=postgres bindir=/nowhere socket=/run port=5432 DATABASES=template1 id=0\n"
+    done = subprocess.run(
+        ["sh"],
+        input=f"{text}\nRECOVERY_USER=x\n{settings}{fakes}\n{call} || :\n",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout
+
+
+def test_warning_of_a_session_is_no_answer() -> None:
+    """As of a collation: a standby would be taken for the primary."""
+    fakes = "as_user() { echo 'WARNING:  collation' >&2; echo t; }"
+    said = probed(fakes, "server")
+    assert "node.0.role\tstandby\n" in said
+    assert "WARNING" not in said
+
+
+def test_root_runs_nothing_that_the_owner_of_the_data_chooses(tmp_path: Path) -> None:
+    data, programs = tmp_path / "data", tmp_path / "bin"
+    data.mkdir()
+    programs.mkdir()
+    (data / "PG_VERSION").write_text(f"../../..{tmp_path}\n")
+    (programs / "pg_config").write_text(f"#!/bin/sh\ntouch {tmp_path}/planted\n")
+    (programs / "pg_config").chmod(0o755)
+    fakes = 'as_user() { shift; case $1 in head) "$@" ;; esac; }\nstat() { echo nobody; }'
+    said = probed(f"{fakes}\npackage() {{ :; }}", f"node 0 5432 '{data}'")
+    assert "node.0.owner\tnobody\n" in said
+    assert "node.0.major\t\n" in said
+    assert not (tmp_path / "planted").exists()
+
+
+def test_data_of_root_is_not_examined(tmp_path: Path) -> None:
+    (tmp_path / "PG_VERSION").write_text("15\n")
+    said = probed("stat() { echo root; }", f"node 0 5432 '{tmp_path}'")
+    assert f"node.0.problem\t{tmp_path} belongs to root, who runs no server\n" in said
+    assert "node.0.owner" not in said
+
+
+@pytest.mark.parametrize("fact", ["ssh\tx ok", "address\t1 all", "replication\t ok"])
+def test_answer_without_sense_is_no_answer(fact: str) -> None:
+    shell = Recorder(lambda _script: Ran(0, f"node.0.state\trunning\nnode.0.{fact}\n"))
+    found = observe(replace(POOL, backends=BACKENDS[:1]), None, {NAMES[0]: shell})
+    assert "makes no sense" in str(found.hosts[0].problem)

@@ -12,7 +12,7 @@ from pgpool_recovery.domain.record import replace
 from pgpool_recovery.setup.decide import decide
 from pgpool_recovery.setup.need import Need, filled, made, needs_of, words
 from pgpool_recovery.setup.script import in_main, lacking, script
-from tests.unit.setup.stock import around
+from tests.unit.setup.stock import BACKENDS, around, host, node
 
 ME = pwd.getpwuid(os.geteuid()).pw_name
 
@@ -92,8 +92,8 @@ def test_commands_cannot_read_the_rest_of_the_script(tmp_path: Path) -> None:
 
 def test_every_script_of_a_stock_cluster_is_sh() -> None:
     needs = needs_of(decide(around()))
-    for host in {need.host for need in needs}:
-        text = script([need for need in needs if need.host == host])
+    for name in {need.host for need in needs}:
+        text = script([need for need in needs if need.host == name])
         subprocess.run(["sh", "-n"], input=text, text=True, check=True)
 
 
@@ -115,3 +115,95 @@ def test_control_characters_cannot_become_commands() -> None:
 def test_foreign_text_in_a_comment_stays_there(tmp_path: Path) -> None:
     need = replace(need_of(tmp_path / "file", "x"), what="a\ntouch planted", why="b\ntouch planted")
     assert "\ntouch" not in script([need])
+
+
+def test_linked_file_stays_a_link(tmp_path: Path) -> None:
+    real, link = tmp_path / "real", tmp_path / "link"
+    real.write_text("one\n")
+    link.symlink_to(real)
+    run(in_main(words("first_line", ME, str(link), "two")), tmp_path)
+    assert (link.is_symlink(), real.read_text()) == (True, "two\none\n")
+    run(in_main(words("remove_lines", ME, str(link), "two")), tmp_path)
+    assert (link.is_symlink(), real.read_text()) == (True, "one\n")
+
+
+@pytest.mark.parametrize("function", ["first_line", "remove_lines"])
+def test_full_disk_destroys_no_file(tmp_path: Path, function: str) -> None:
+    file = tmp_path / "pg_hba.conf"
+    file.write_text("local all all peer\n" * 100)
+    text = in_main(f"ulimit -f 0\n{words(function, ME, str(file), 'host x')}")
+    done = subprocess.run(["sh", "-s"], input=text, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert file.read_text() == "local all all peer\n" * 100
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_lines_of_a_later_attempt_are_undone_too(tmp_path: Path) -> None:
+    """As for a node that was added between two runs."""
+    records, file = tmp_path / "records", str(tmp_path / "file")
+    need = need_of(tmp_path / "file", "one")
+    undo = (*need.undo, words("remove_lines", ME, file, "two"))
+    run(script([need]), records)
+    run(script([replace(need, test="false", undo=undo)]), records)
+    assert sorted((records / "32-line.undo").read_text().splitlines()) == sorted(undo)
+
+
+def with_packages(tmp_path: Path, commands: str) -> str:
+    """Run commands where the installed packages are the lines of a file."""
+    fake = f'packages() {{ sort -u "{tmp_path}/installed"; }}\nmkdir -p "$RECORDS"\n'
+    return run(in_main(fake + commands), tmp_path / "records")
+
+
+def test_only_packages_of_setup_are_on_record(tmp_path: Path) -> None:
+    """Not what the user has installed between two runs of setup, which undo would purge."""
+    installed, added = tmp_path / "installed", tmp_path / "records" / "packages.added"
+
+    def install(name: str) -> str:
+        return f"packages_before; echo {name} >>{installed}; packages_added"
+
+    installed.write_text("base\n")
+    with_packages(tmp_path, install("pgpool-recovery"))
+    with_packages(tmp_path, f"echo postgresql-17 >>{installed}")
+    with_packages(tmp_path, install("postgresql-plpython3-17"))
+    assert added.read_text() == "pgpool-recovery\npostgresql-plpython3-17\n"
+
+
+def test_after_an_interruption_only_our_own_packages_are_on_record(tmp_path: Path) -> None:
+    installed, added = tmp_path / "installed", tmp_path / "records" / "packages.added"
+    installed.write_text("base\n")
+    with_packages(tmp_path, f"packages_before; echo pgpool-recovery >>{installed}")
+    with_packages(tmp_path, f"echo postgresql-17 >>{installed}")
+    with_packages(tmp_path, f"packages_before; echo libx >>{installed}; packages_added")
+    assert added.read_text() == "libx\npgpool-recovery\n"
+
+
+def test_unknown_packages_stop_the_installation(tmp_path: Path) -> None:
+    """An empty record would let undo remove everything."""
+    (tmp_path / "installed").write_text("")
+    with pytest.raises(AssertionError):
+        with_packages(tmp_path, "packages_before")
+    assert not (tmp_path / "records" / "packages.before").exists()
+
+
+def test_removal_of_packages_can_be_repeated(tmp_path: Path) -> None:
+    (tmp_path / "installed").write_text("base\n")
+    assert with_packages(tmp_path, "packages_removed; packages_removed; echo ended") == "ended\n"
+
+
+@pytest.mark.parametrize("function", ["add_line", "first_line"])
+def test_line_is_not_there_twice_after_an_interruption(tmp_path: Path, function: str) -> None:
+    file = tmp_path / "file"
+    run(in_main(f"{words(function, ME, str(file), 'x')}\n" * 2), tmp_path)
+    assert file.read_text() == "x\n"
+
+
+def test_undo_goes_on_where_the_data_is_gone(tmp_path: Path) -> None:
+    data = tmp_path / "da ta"
+    backend = replace(BACKENDS[1], data_directory=str(data))
+    found = around(host(0), host(1, replace(node(1), backend=backend)), host(2))
+    (need,) = (one for one in needs_of(decide(found)) if one.name == "20-stage-commands-1")
+    undo = in_main("as_user() { echo uninstalled; }\n" + "\n".join(need.undo))
+    assert run(undo, tmp_path).startswith(f"{data}: it has no data")
+    data.mkdir()
+    (data / "PG_VERSION").write_text("15\n")
+    assert run(undo, tmp_path) == "uninstalled\n"

@@ -4,6 +4,7 @@ import pytest
 
 from pgpool_recovery.domain.error import Undone, Unreachable
 from pgpool_recovery.setup.access import Ran
+from pgpool_recovery.setup.statement import on_primary
 from pgpool_recovery.setup.undo import (
     InUse,
     UndoRecord,
@@ -16,13 +17,17 @@ from pgpool_recovery.setup.undo import (
 from tests.unit.setup.stock import Recorder, node
 
 NOTHING = InUse(replication=False, python=False)
-DROP = UndoRecord("server1", "50-extension-template1.primary.undo", ("echo drop | sql template1",))
-AGAIN = UndoRecord(
-    "server1", "05-extension-template1.primary.undo", ("echo again | sql template1",)
+DROP_SQL = on_primary("template1", "DROP EXTENSION IF EXISTS pgpool_recovery")
+AGAIN_SQL = on_primary(
+    "template1",
+    'CREATE EXTENSION IF NOT EXISTS pgpool_recovery WITH SCHEMA "a""b" VERSION \'1.4\'',
 )
+ROLE_SQL = on_primary("postgres", "DROP ROLE IF EXISTS pgpool_recovery_replication")
+DROP = UndoRecord("server1", "50-extension-template1.primary.undo", (DROP_SQL,))
+AGAIN = UndoRecord("server1", "05-extension-template1.primary.undo", (AGAIN_SQL,))
 PACKAGES = UndoRecord("server1", "10-packages.undo", ("packages_removed",))
 KNOWN = UndoRecord("server2", "31-known-host-0.undo", ("remove_lines a b c",))
-ROLE = UndoRecord("server1", "40-replication-role.primary.undo", ("echo role | sql postgres",))
+ROLE = UndoRecord("server1", "40-replication-role.primary.undo", (ROLE_SQL,))
 ALL = [AGAIN, PACKAGES, KNOWN, DROP, ROLE]
 
 
@@ -44,9 +49,9 @@ def test_databases_are_changed_where_the_primary_is_now() -> None:
     """A failover since then has moved it."""
     there = shells()
     run(there, 1)
-    assert any("echo drop | sql template1" in text for text in there["server2"].scripts)
+    assert any(DROP_SQL in text for text in there["server2"].scripts)
     assert "PSQL=/usr/lib/postgresql/15/bin/psql\n" in there["server2"].scripts[0]
-    removed = f"rm -f /var/lib/pgpool-recovery-setup/{DROP.file}\n"
+    removed = f"rm -rf /var/lib/pgpool-recovery-setup/{DROP.file} "
     assert any(removed in text for text in there["server1"].scripts)
 
 
@@ -99,3 +104,40 @@ def test_records_are_read_with_their_commands() -> None:
         UndoRecord("server1", PACKAGES.file, PACKAGES.commands, ("libx",)),
         UndoRecord("server1", "31-x.undo", ("a", "b")),
     ]
+
+
+def test_warning_of_a_session_is_no_answer() -> None:
+    said = 'WARNING:  database "postgres" has a collation version mismatch\n0\n1\n'
+    found = read_in_use(node(0), Recorder(lambda _script: Ran(0, said)))
+    assert found == InUse(replication=False, python=True)
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        "id",
+        "printf '%s\\n' 'DROP TABLE x;' | sql postgres",
+        "printf '%s\\n' 'DROP EXTENSION IF EXISTS pgpool_recovery;' | sql 'host=x'",
+        "printf '%s\\n' 'DROP EXTENSION IF EXISTS pgpool_recovery;' | sql x; id",
+        "printf '%s",
+        "sql postgres <<SQL",
+    ],
+)
+def test_record_of_one_host_runs_nothing_else_on_another(planted: str) -> None:
+    there = shells()
+    one = UndoRecord("server1", "50-extension-template1.primary.undo", (planted,))
+    with pytest.raises(Undone, match="not as setup wrote it"):
+        list(undo([one], there, node(1), "server2", NOTHING, lambda _one: None))
+    assert there["server2"].scripts == []
+
+
+def test_record_of_one_host_is_quoted_anew_for_another() -> None:
+    sql = "CREATE EXTENSION IF NOT EXISTS pgpool_recovery WITH SCHEMA \"$(id)\" VERSION '1.4'"
+    doubled = sql.replace('"', '\\"')
+    planted = f"printf '%s\\n' \"{doubled};\" | sql postgres"
+    there = shells()
+    heredoc = ("sql template1 <<'SQL'", f"{sql};", "SQL")
+    one = UndoRecord("server1", "05-extension.primary.undo", (planted, *heredoc))
+    list(undo([one], there, node(1), "server2", NOTHING, lambda _one: None))
+    (text,) = there["server2"].scripts
+    assert f"{on_primary('postgres', sql)}\n{on_primary('template1', sql)}\n" in text

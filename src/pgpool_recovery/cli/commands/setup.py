@@ -247,7 +247,9 @@ def _write(
             write_file(file, script_of(own), mode=PRIVATE_SCRIPT)
             written.append(str(file))
     if playbook is not None:
-        write_file(playbook, playbook_of(ready, around.packages), mode=PRIVATE_FILE)
+        write_file(
+            playbook, playbook_of(ready, around.packages, [*values.values()]), mode=PRIVATE_FILE
+        )
         written.append(str(playbook))
     waiting = [f"{need.host}: {need.what}" for need in needs if lacking(need, makers)]
     if as_json:

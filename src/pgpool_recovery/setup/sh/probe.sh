@@ -72,7 +72,8 @@ kind() {
     fi
 }
 
-# node ID PORT DATA_DIRECTORY: the data directory, its owner, and the server.
+# node ID PORT DATA_DIRECTORY: the data directory, its owner, and the server. Whatever the owner can
+# choose, such as a program or a link, is run and read as the owner: root would do more than that.
 node() {
     id=$1 port=$2 data=$3
     owner= bindir= socket=
@@ -81,10 +82,16 @@ node() {
         return
     fi
     owner=$(stat -L -c %U "$data")
+    if [ "$owner" = root ] || ! getent passwd "$owner" >/dev/null; then
+        fact "node.$id.state" unknown
+        fact "node.$id.problem" "$data belongs to $owner, who runs no server"
+        owner=
+        return
+    fi
     home=$(getent passwd "$owner" | cut -d: -f6)
     fact "node.$id.owner" "$owner"
     fact "node.$id.home" "$home"
-    major=$(head -n 1 "$data/PG_VERSION")
+    major=$(as_user "$owner" head -n 1 "$data/PG_VERSION" | grep -x '[1-9][0-9]*')
     fact "node.$id.major" "$major"
     for name in $COMMANDS; do
         fact "node.$id.script" "$name $(kind "$data/$name")"
@@ -94,9 +101,9 @@ node() {
         package "$name"
     done
     ssh_key
-    [ -r "$home/.ssh/authorized_keys" ] && while read -r line; do
+    as_user "$owner" cat "$home/.ssh/authorized_keys" 2>/dev/null | while read -r line; do
         fact "node.$id.authorized" "$line"
-    done <"$home/.ssh/authorized_keys"
+    done
     for bindir in "/usr/lib/postgresql/$major/bin" "/usr/pgsql-$major/bin" /usr/bin; do
         [ -x "$bindir/pg_config" ] && break
     done
@@ -113,10 +120,11 @@ node() {
     fi
     fact "node.$id.bindir" "$bindir"
     if [ -x "$bindir/pg_config" ]; then
-        control=$("$bindir/pg_config" --sharedir)/extension/pgpool_recovery.control
+        control=$(as_user "$owner" "$bindir/pg_config" --sharedir)/extension/pgpool_recovery.control
         [ -r "$control" ] &&
             fact "node.$id.control" "$(sed -n "s/^default_version *= *'\(.*\)'/\1/p" "$control")"
-        [ -e "$("$bindir/pg_config" --pkglibdir)/plpython3.so" ] && fact "node.$id.plpython" yes
+        library=$(as_user "$owner" "$bindir/pg_config" --pkglibdir)
+        [ -e "$library/plpython3.so" ] && fact "node.$id.plpython" yes
     fi
     [ -n "$socket" ] && server
 }
@@ -124,26 +132,34 @@ node() {
 ssh_key() {
     for name in id_rsa_pgpool id_ed25519 id_ecdsa id_rsa; do
         if [ -r "$home/.ssh/$name.pub" ] && [ -r "$home/.ssh/$name" ]; then
-            fact "node.$id.key" "$(cut -d ' ' -f 1,2 "$home/.ssh/$name.pub")"
+            fact "node.$id.key" "$(as_user "$owner" head -n 1 "$home/.ssh/$name.pub" |
+                cut -d ' ' -f 1,2)"
             break
         fi
     done
 }
 
-# query DATABASE SQL: rows, their columns separated by a blank.
-query() {
+# ask DATABASE SQL: rows, their columns separated by a blank.
+ask() {
     as_user "$owner" timeout 30 "$bindir/psql" -X -A -t -q -w -F ' ' -h "$socket" -p "$port" \
-        -d "$1" -c "$2" 2>&1
+        -d "$1" -c "$2"
+}
+
+# query DATABASE SQL: the rows alone. A server may warn whenever a session begins, as it does of
+# another version of a collation.
+query() {
+    ask "$@" 2>/dev/null
 }
 
 server() {
-    if ! answer=$(query postgres 'SELECT pg_catalog.pg_is_in_recovery()'); then
-        fact "node.$id.problem" "$answer"
-        return
-    fi
-    case $answer in
+    in_recovery='SELECT pg_catalog.pg_is_in_recovery()'
+    case $(query postgres "$in_recovery") in
     t) fact "node.$id.role" standby ;;
-    *) fact "node.$id.role" primary ;;
+    f) fact "node.$id.role" primary ;;
+    *)
+        fact "node.$id.problem" "$(ask postgres "$in_recovery" 2>&1)"
+        return
+        ;;
     esac
     for name in hba_file wal_log_hints data_checksums summarize_wal; do
         fact "node.$id.setting" "$name $(query postgres "
