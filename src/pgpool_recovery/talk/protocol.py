@@ -40,10 +40,10 @@ class Asks(Generic[T]):
 class Greeting:
     """The agent's first line; what a login shell prints before it is ignored.
 
-    Its fields are those of all builds, so that each can report another protocol. `agent` is the name
-    of the program, followed by the requests that this agent offers: it answers them, although other
-    builds of its protocol do not. A runner sends these only to an agent that offers them, so a node
-    can be updated before another.
+    Its fields are those of all builds, so that each can report another protocol. `agent` is the
+    name of the program, followed by the requests that this agent offers: it answers them, although
+    other builds of its protocol do not. A runner sends these only to an agent that offers them, so
+    a node can be updated before another.
     """
 
     agent: str
@@ -534,6 +534,6 @@ class Logged:
 
 
 AGENT = " ".join(("pgpool-recovery", AskConfinement.__name__))
-"""What `Greeting.agent` is in this build; a higher PROTOCOL makes every request one that is known."""
+"""What `Greeting.agent` is in this build; after a higher PROTOCOL, nothing need be offered."""
 
 Message = Greeting | Answer | Farewell | Logged | Event
