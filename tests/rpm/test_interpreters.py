@@ -39,7 +39,7 @@ def starts(scratch: ScratchRoot) -> None:
         *("chroot", "--userspec=nobody:nogroup", "/mnt/root", "sh", "-c"),
         f"cd / && {COMMAND} agent",
     )
-    assert '"is": "Greeting", "agent": "pgpool-recovery"' in agent.stdout, agent
+    assert '"is": "Greeting", "agent": "pgpool-recovery' in agent.stdout, agent
     assert agent.returncode == 0, agent
 
 
