@@ -114,15 +114,22 @@ def open_shell(host: str, user: str | None, *, may_ask: bool) -> OpenShell:
     raise Unreachable(f"could not log in to {host} as root", detail="\n".join(reasons))
 
 
+def caller() -> str | None:
+    """Return the user who called this command by sudo, as root; None if nobody else did."""
+    name = os.environ.get("SUDO_USER") if os.geteuid() == ROOT else None
+    with suppress(KeyError):
+        if name is not None and pwd.getpwnam(name).pw_uid != ROOT:
+            return name
+    return None
+
+
 def _ways(user: str | None) -> Iterable[tuple[str | None, str]]:
     """Yield whose key is used, None for that of this process's user, and who logs in there.
 
     The operator comes first: a person may have been there before; root may not.
     """
     own = pwd.getpwuid(os.geteuid()).pw_name
-    called_by = os.environ.get("SUDO_USER") if os.geteuid() == ROOT else None
-    if called_by in (None, own):
-        called_by = None
+    called_by = caller()
     if user is not None:
         if called_by is not None:
             yield called_by, user
@@ -175,6 +182,11 @@ def _as_local_user(user: str | None, argv: Sequence[str]) -> list[str]:
     agent = os.environ.get("SSH_AUTH_SOCK")
     more = [] if agent is None else [f"SSH_AUTH_SOCK={agent}"]
     return ["runuser", "-u", user, "--", "env", f"HOME={home}", *more, *argv]
+
+
+def run_as(user: str, argv: Sequence[str], data: bytes, *, within_s: float) -> Ran:
+    """Run a program as another user, with that user's HOME; raise Unreachable if it cannot be."""
+    return _run(_as_local_user(user, argv), data, within_s)
 
 
 def _run(argv: Sequence[str], data: bytes, within_s: float) -> Ran:

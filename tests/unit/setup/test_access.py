@@ -13,8 +13,7 @@ UNKNOWN = "Host key verification failed."
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return who was asked about; the caller of sudo is admin, and the host is another one."""
     found: list[str] = []
-    monkeypatch.setattr("os.geteuid", lambda: 0)
-    monkeypatch.setenv("SUDO_USER", "admin")
+    monkeypatch.setattr(access, "caller", lambda: "admin")
     monkeypatch.setattr(access, "is_this_host", lambda _host: False)
     monkeypatch.setattr(access, "_ask_about_key", lambda _host, _local, user: found.append(user))
     return found
@@ -81,3 +80,15 @@ def test_key_of_a_host_is_always_checked(monkeypatch: pytest.MonkeyPatch, asked:
     shell = open_shell("server1", "root", may_ask=False)
     assert shell.ssh is not None
     assert shell.ssh[1].check_host_keys
+
+
+@pytest.mark.parametrize(
+    ("uid", "name", "found"),
+    [(0, "nobody", "nobody"), (0, "root", None), (0, "no such user", None), (1000, "nobody", None)],
+)
+def test_user_of_sudo(
+    monkeypatch: pytest.MonkeyPatch, uid: int, name: str, found: str | None
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: uid)
+    monkeypatch.setenv("SUDO_USER", name)
+    assert access.caller() == found

@@ -228,9 +228,9 @@ def _write(
 ) -> int:
     """Write the commands to files instead of running them."""
     from pgpool_recovery.cli.render.document import document
-    from pgpool_recovery.files.write import write_file
     from pgpool_recovery.setup.carry_out import secrets_of
     from pgpool_recovery.setup.need import filled, needs_of
+    from pgpool_recovery.setup.output import write_output
     from pgpool_recovery.setup.playbook import playbook as playbook_of
     from pgpool_recovery.setup.script import lacking
     from pgpool_recovery.setup.script import script as script_of
@@ -244,10 +244,10 @@ def _write(
         for host in dict.fromkeys(need.host for need in ready):
             own = [need for need in ready if need.host == host]
             file = script.with_name(f"{script.stem}-{host.replace(' ', '-')}{script.suffix}")
-            write_file(file, script_of(own), mode=PRIVATE_SCRIPT)
+            write_output(file, script_of(own), mode=PRIVATE_SCRIPT)
             written.append(str(file))
     if playbook is not None:
-        write_file(
+        write_output(
             playbook, playbook_of(ready, around.packages, [*values.values()]), mode=PRIVATE_FILE
         )
         written.append(str(playbook))
