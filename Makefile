@@ -23,7 +23,7 @@ help:
 	@echo "make wheel   dist/wheels: our wheel and those that it needs, pinned by hash, to install on hosts"
 	@echo "make release all files of a release, from a commit with the tag of its version"
 	@echo "make packages  dist/packages: the packages of the distributions, from these wheels"
-	@echo "make test    lint and run all tests (about 50 minutes)"
+	@echo "make test    lint and run all tests (about 60 minutes)"
 	@echo "make test-all  the same with the whole matrix of majors"
 	@echo "make quick   lint and run the tests that need no server (1 minute)"
 	@echo "make lowest  run the unit tests with the lowest versions that pyproject.toml allows"

@@ -15,7 +15,7 @@ from pgpool_recovery import __version__
 from tests.harness.workspace import Workspace
 
 REPOSITORY = Path(__file__).parents[2]
-PAGES = [REPOSITORY / "README.md", REPOSITORY / "docs" / "how-to" / "install.md"]
+PAGE = REPOSITORY / "docs" / "how-to" / "install.md"
 PYTHON = "/usr/bin/python3"
 VENV = "/opt/pgpool-recovery"
 NO_INDEX = {"PIP_INDEX_URL": "http://127.0.0.1:9/", "PIP_CONFIG_FILE": os.devnull}
@@ -40,11 +40,8 @@ def checkout(workspace: Workspace) -> Iterator[Path]:
     shutil.rmtree(copy)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_documented_commands_install_what_is_locked(
-    workspace: Workspace, checkout: Path, page: Path
-) -> None:
-    make, *on_each_host = documented(page)
+def test_documented_commands_install_what_is_locked(workspace: Workspace, checkout: Path) -> None:
+    make, *on_each_host = documented(PAGE)
     assert len(on_each_host) == 2
     run(make, checkout)
     host = workspace.make_new("host-")
@@ -73,7 +70,7 @@ def normalized(line: str) -> str:
 def test_wheel_that_was_changed_on_its_way_is_not_installed(
     workspace: Workspace, checkout: Path
 ) -> None:
-    make, venv, install = documented(PAGES[0])
+    make, venv, install = documented(PAGE)
     run(make, checkout)
     host = workspace.make_new("host-")
     shutil.move(checkout / "dist" / "wheels", host / "wheels")

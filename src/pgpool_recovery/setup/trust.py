@@ -79,7 +79,7 @@ def _key(host: HostState, node: NodeState) -> Need:
     comment = f"{node.owner}@{host.name}"
     return Need(
         host.name,
-        "30-ssh-key",
+        f"30-ssh-key-{node.backend.node_id}",
         f"{node.owner} has no ssh key",
         WHY,
         test=words("as_user", node.owner, "cat", f"{file}.pub"),
@@ -98,7 +98,7 @@ def _key(host: HostState, node: NodeState) -> Need:
             words("as_user", node.owner, "rm", "-f", file, f"{file}.pub"),
             f"{words('as_user', node.owner, 'rmdir', f'{node.home}/.ssh')} 2>/dev/null || true",
         ),
-        makes=_key_of(host),
+        makes=_key_of(host, node),
     )
 
 
@@ -115,7 +115,7 @@ def _known_host(host: HostState, node: NodeState, other: NodeState, target: Host
         )
     return Need(
         host.name,
-        f"31-known-host-{other.backend.node_id}",
+        f"31-known-host-{node.backend.node_id}-{other.backend.node_id}",
         f"{node.owner} does not know the host key of {other.backend.host} ({other.backend.name})",
         "Logins are made only to hosts whose key is known. These are the keys that the host itself "
         "told over the session that setup has there.",
@@ -127,10 +127,10 @@ def _known_host(host: HostState, node: NodeState, other: NodeState, target: Host
 
 def _authorization(host: HostState, node: NodeState, other: NodeState, target: HostState) -> Need:
     file = f"{other.home}/.ssh/authorized_keys"
-    key = made(_key_of(host)) if node.key is None else f"{node.key} {node.owner}@{host.name}"
+    key = made(_key_of(host, node)) if node.key is None else f"{node.key} {node.owner}@{host.name}"
     return Need(
         target.name,
-        f"32-authorized-key-{node.backend.node_id}",
+        f"32-authorized-key-{node.backend.node_id}-{other.backend.node_id}",
         f"{other.owner} does not admit the key of {node.owner} on {host.name}",
         WHY,
         test=words("has_line", file, key),
@@ -139,5 +139,5 @@ def _authorization(host: HostState, node: NodeState, other: NodeState, target: H
     )
 
 
-def _key_of(host: HostState) -> str:
-    return f"ssh key of {host.name}"
+def _key_of(host: HostState, node: NodeState) -> str:
+    return f"ssh key of {node.owner} on {host.name}"

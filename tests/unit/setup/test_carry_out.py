@@ -23,7 +23,7 @@ PUBLIC = "ssh-ed25519 AAAAnew postgres@server1"
 def done(script: str) -> Ran:
     """Answer as a step that does what it should; a key is printed by the step that makes it."""
     name = script.rpartition("echo ")[2].partition(":")[0]
-    made = f"{PUBLIC}\n" if name == "30-ssh-key" else ""
+    made = f"{PUBLIC}\n" if name == "30-ssh-key-0" else ""
     return Ran(0, f"some output\n{made}{name}: done\n")
 
 
@@ -55,8 +55,8 @@ def test_key_that_was_made_is_admitted_elsewhere() -> None:
     found = around(ready(0, ssh={1: DENIED, 2: None}, key=None), ready(1, authorized=()), ready(2))
     there = shells()
     assert ran(needs_of(decide(found)), there, FILES) == [
-        "server1 30-ssh-key",
-        "server2 32-authorized-key-0",
+        "server1 30-ssh-key-0",
+        "server2 32-authorized-key-0-1",
     ]
     assert (
         f"add_line postgres /var/lib/postgresql/.ssh/authorized_keys '{PUBLIC}'"

@@ -13,7 +13,17 @@ from pgpool_recovery.setup.facts import OWN, WRAPPER, ClusterState, PackageFiles
 from pgpool_recovery.setup.need import Advice, Item, Need, There, needs_of
 from pgpool_recovery.setup.probe import unanswered
 from pgpool_recovery.setup.script import script
-from tests.unit.setup.stock import BACKENDS, FILES, KEY, POOL, around, host, node, ready
+from tests.unit.setup.stock import (
+    BACKENDS,
+    FILES,
+    KEY,
+    POOL,
+    UNKNOWN,
+    around,
+    host,
+    node,
+    ready,
+)
 
 DENIED = "postgres@server1: Permission denied (publickey)."
 NO_ENTRY = "no FATAL: no pg_hba.conf entry for replication connection"
@@ -35,7 +45,7 @@ def advice(found: ClusterState, *, is_needed: bool) -> list[str]:
 
 def test_stock_cluster_lacks_this() -> None:
     items = decide(around())
-    standby = ["10-packages", "20-stage-commands-1", "31-known-host-0", "31-known-host-2"]
+    standby = ["10-packages", "20-stage-commands-1", "31-known-host-1-0", "31-known-host-1-2"]
     extensions = ["50-extension-template1", "50-extension-postgres"]
     assert names(items, "server2") == standby
     assert names(items, "server1")[-2:] == extensions
@@ -136,18 +146,28 @@ def test_node_without_data_gets_its_scripts_with_its_copy() -> None:
 def test_host_without_a_key_gets_one_and_others_admit_it() -> None:
     lone = ready(0, ssh={1: DENIED, 2: None}, key=None)
     found = around(lone, ready(1, authorized=()), ready(2))
-    (key,) = needed(found, "30-ssh-key")
-    (admitted,) = needed(found, "32-authorized-key-0")
+    (key,) = needed(found, "30-ssh-key-0")
+    (admitted,) = needed(found, "32-authorized-key-0-1")
     assert (key.host, admitted.host) == ("server1", "server2")
     assert key.makes is not None
     assert f"@{key.makes}@" in admitted.commands[0]
 
 
+def test_two_owners_on_one_host_have_keys_and_records_of_their_own() -> None:
+    lacking = {"ssh": {2: DENIED}, "key": None}
+    two = host(0, node(0, **lacking), node(1, owner="other", home="/home/other", **lacking))
+    found = around(two, host(2, node(2, authorized=(), ssh={0: UNKNOWN, 1: UNKNOWN})))
+    records = [(need.host, need.name) for need in needs_of(decide(found))]
+    assert len(set(records)) == len(records)
+    made = [need.makes for need in needs_of(decide(found)) if need.name.startswith("30-ssh-key-")]
+    assert made == ["ssh key of postgres on server1", "ssh key of other on server1"]
+
+
 def test_key_that_is_refused_is_admitted() -> None:
     found = around(ready(0, ssh={1: DENIED, 2: None}), ready(1, authorized=()), ready(2))
-    (admitted,) = needed(found, "32-authorized-key-0")
+    (admitted,) = needed(found, "32-authorized-key-0-1")
     assert KEY.format(0) in admitted.commands[0]
-    assert needed(found, "31-known-host-1") == []
+    assert needed(found, "31-known-host-0-1") == []
 
 
 def test_changed_host_key_is_never_replaced() -> None:
@@ -159,7 +179,7 @@ def test_changed_host_key_is_never_replaced() -> None:
 
 
 def test_host_keys_are_those_that_the_host_told() -> None:
-    (need,) = (one for one in needed(around(), "31-known-host-1") if one.host == "server1")
+    (need,) = (one for one in needed(around(), "31-known-host-0-1") if one.host == "server1")
     assert need.commands == (
         "add_line postgres /var/lib/postgresql/.ssh/known_hosts 'server2 ssh-ed25519 HOST1'",
     )
@@ -289,7 +309,7 @@ def test_key_that_is_admitted_but_refused_is_left_to_the_user() -> None:
 def test_key_in_a_comment_is_not_admitted() -> None:
     authorized = (f"# {KEY.format(0)} postgres@server1",)
     found = around(ready(0, ssh={1: DENIED, 2: None}), ready(1, authorized=authorized), ready(2))
-    assert len(needed(found, "32-authorized-key-0")) == 1
+    assert len(needed(found, "32-authorized-key-0-1")) == 1
 
 
 def test_address_in_a_password_file_has_its_colons_escaped() -> None:

@@ -26,7 +26,7 @@ ROLE_SQL = on_primary("postgres", "DROP ROLE IF EXISTS pgpool_recovery_replicati
 DROP = UndoRecord("server1", "50-extension-template1.primary.undo", (DROP_SQL,))
 AGAIN = UndoRecord("server1", "05-extension-template1.primary.undo", (AGAIN_SQL,))
 PACKAGES = UndoRecord("server1", "10-packages.undo", ("packages_removed",))
-KNOWN = UndoRecord("server2", "31-known-host-0.undo", ("remove_lines a b c",))
+KNOWN = UndoRecord("server2", "31-known-host-1-0.undo", ("remove_lines a b c",))
 ROLE = UndoRecord("server1", "40-replication-role.primary.undo", (ROLE_SQL,))
 ALL = [AGAIN, PACKAGES, KNOWN, DROP, ROLE]
 
