@@ -1,12 +1,14 @@
 """Pick out of what a script printed what a person should know."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from pgpool_recovery.domain.line import lines_of
 
-WORTH = re.compile(r"(WARNING|NOTICE): |kept, |/\S+: ")
-"""The server's warnings, what was kept, and what recoveries have left in a data directory."""
+STAYS = re.compile(r"kept, |/[^:]+: ")
+"""What was kept, and what recoveries have left in a data directory."""
+WORTH = re.compile(rf"(WARNING|NOTICE): |{STAYS.pattern}")
+"""The server's warnings, and what stays."""
 MORE = re.compile(r"(DETAIL|HINT): ")
 
 
@@ -21,3 +23,12 @@ def worth_saying(output: str) -> Iterator[str]:
         is_said = WORTH.match(line) is not None or (is_said and MORE.match(line) is not None)
         if is_said:
             yield line
+
+
+def stays(said: Sequence[str]) -> list[str]:
+    """Return, of such lines, those that tell what an undo has left, and what to do about it.
+
+    >>> stays(["WARNING:  a", "kept, since b", "/data: c"])
+    ['kept, since b', '/data: c']
+    """
+    return [line for line in said if STAYS.match(line)]

@@ -173,7 +173,8 @@ def test_after_an_interruption_only_our_own_packages_are_on_record(tmp_path: Pat
     installed.write_text("base\n")
     with_packages(tmp_path, f"packages_before; echo pgpool-recovery >>{installed}")
     with_packages(tmp_path, f"echo postgresql-17 >>{installed}")
-    with_packages(tmp_path, f"packages_before; echo libx >>{installed}; packages_added")
+    said = with_packages(tmp_path, f"packages_before; echo libx >>{installed}; packages_added")
+    assert said == "kept, since you may have installed them: postgresql-17\n"
     assert added.read_text() == "libx\npgpool-recovery\n"
 
 

@@ -277,9 +277,10 @@ def _undo(
 ) -> int:
     from pgpool_recovery.cli.consent import ask
     from pgpool_recovery.cli.render.document import document
-    from pgpool_recovery.cli.render.setup import undo_lines
+    from pgpool_recovery.cli.render.setup import left_lines, undo_lines, undone_lines
     from pgpool_recovery.setup.need import POOL_HOST
     from pgpool_recovery.setup.observe import observe
+    from pgpool_recovery.setup.said import stays as told_to_stay
     from pgpool_recovery.setup.undo import in_order, kept, read_in_use, read_records, undo
     from pgpool_recovery.ssh.locality import is_this_host
 
@@ -298,7 +299,7 @@ def _undo(
     goes = [one for one in records if kept(one, in_use) is None]
     if not as_json:
         say(*(undo_lines(goes, stays) if records else ["nothing of setup is on record"]))
-    done = list[str]()
+    done, remains = list[str](), list[tuple[str, str]]()
     if goes and not dry_run:
         ask(f"Undo this on {', '.join(dict.fromkeys(o.host for o in goes))}?", "the undo", yes=yes)
         steps = undo(
@@ -311,14 +312,13 @@ def _undo(
         )
         for one, said in steps:
             done.append(f"{one.host}: {one.file.removesuffix('.undo')}")
+            remains += [(one.host, line) for line in told_to_stay(said)]
             for line in () if as_json else said:
                 say(f"    {line}")
-    left = [f"{one.host}: {one.file}, because {why}" for one, why in stays]
+    left = left_lines(stays, remains)
     if as_json:
-        say_json(document(undone=done, kept=left))
-    elif goes and not dry_run:
-        say(
-            "Everything else is as it was before. The command itself is removed with the package "
-            "pgpool-recovery of this host."
-        )
+        kept_records = [f"{one.host}: {one.file}, because {why}" for one, why in stays]
+        say_json(document(undone=done, kept=kept_records, left=left))
+    elif records and not dry_run:
+        say("", *undone_lines(left, is_complete=not stays))
     return 0

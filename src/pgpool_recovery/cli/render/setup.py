@@ -96,6 +96,31 @@ def undo_lines(records: Sequence[UndoRecord], kept: Sequence[tuple[UndoRecord, s
     return lines
 
 
+def left_lines(
+    kept: Sequence[tuple[UndoRecord, str]], said: Sequence[tuple[str, str]]
+) -> list[str]:
+    """Return what an undo leaves: the records that it kept, and what each host said."""
+    return [
+        *(f"{host}: {line}" for host, line in said),
+        *(
+            f"{one.host}: {one.file.removesuffix('.undo')} is kept, because {why}; when that is no "
+            "longer so, run: pgpool-recovery setup --undo"
+            for one, why in kept
+        ),
+    ]
+
+
+def undone_lines(left: Sequence[str], *, is_complete: bool) -> list[str]:
+    """Return the last words of an undo; `is_complete`: no record was kept."""
+    lines = ["Everything that setup did is taken back."]
+    if left:
+        lines = ["What is left, and what to do about it:", *(f"    {one}" for one in left)]
+        lines += ["Everything else that setup did is taken back."]
+    if is_complete:
+        lines += ["The command itself is removed with the package pgpool-recovery of this host."]
+    return lines
+
+
 def _nodes(around: ClusterState, name: str) -> str:
     host = next(host for host in around.hosts if host.name == name)
     return ", ".join(

@@ -131,6 +131,8 @@ packages_added() {
     [ -e "$RECORDS/packages.before" ] || return 0
     now=$(packages | comm -13 "$RECORDS/packages.before" -)
     if [ -z "${counted:-}" ]; then
+        unsure=$(printf '%s\n' "$now" | grep -v -e pgpool-recovery -e plpython | tr '\n' ' ')
+        [ -z "${unsure# }" ] || echo "kept, since you may have installed them: ${unsure% }"
         now=$(printf '%s\n' "$now" | grep -e pgpool-recovery -e plpython || true)
     fi
     [ -e "$RECORDS/packages.added" ] || : >"$RECORDS/packages.added"
@@ -158,7 +160,7 @@ packages_removed() {
         for package in $added; do rpm -e "$package" || true; done
     fi
     left=$(packages | comm -12 "$RECORDS/packages.added" - | tr '\n' ' ')
-    [ -z "$left" ] || echo "kept, since they are still needed: $left"
+    [ -z "$left" ] || echo "kept, since they are still needed: $left(remove them when they no longer are)"
     for package in $left; do
         case $package in *pgpool-recovery*) return 1 ;; esac
     done
