@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pgpool_recovery.domain.record import replace
 from pgpool_recovery.setup.extension import extension
 from pgpool_recovery.setup.facts import ABSENT, STAGE_COMMANDS, ClusterState, HostState
+from pgpool_recovery.setup.include import include
 from pgpool_recovery.setup.methods import methods
 from pgpool_recovery.setup.need import Advice, Item
 from pgpool_recovery.setup.packages import packages
@@ -39,6 +40,7 @@ def _of_host(host: HostState, around: ClusterState) -> Iterator[Item]:
     yield from stage_commands(host)
     if host.problem is not None:
         return
+    yield from include(host, around)
     yield from trust(host, around)
     yield from methods(host)
 

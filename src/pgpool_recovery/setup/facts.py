@@ -65,7 +65,9 @@ class NodeState:
     `state` is running, stopped or empty. `ssh` has, by the id of each node on another host, None
     if its owner can log in there, or else why not; `replication` likewise, with the role of the
     login after "ok ", or the problem after "no ". `recovery_user` is superuser, or role for any
-    other, and `may_call` are the databases where it has EXECUTE on what Pgpool-II calls.
+    other, and `may_call` are the databases where it has EXECUTE on what Pgpool-II calls. `includes`
+    says whether its postgresql.conf, outside of the data directory, includes the samples' file
+    there; None if it could not be added.
     """
 
     backend: Backend
@@ -85,6 +87,7 @@ class NodeState:
     extensions: Mapping[str, tuple[str, str] | None] = field(default_factory=dict)
     recovery_user: str | None = None
     may_call: frozenset[str] = frozenset()
+    includes: bool | None = None
     key: str | None = None
     authorized: tuple[str, ...] = ()
     addresses: Mapping[int, tuple[str, ...]] = field(default_factory=dict)

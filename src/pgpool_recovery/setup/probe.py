@@ -98,6 +98,7 @@ def _node(backend: Backend, facts: Lines) -> NodeState:
         extensions={name: _extension(text) for name, text in _pairs(own["extension"]).items()},
         recovery_user=_one(own, "recovery_user") or None,
         may_call=frozenset(own["may_call"]),
+        includes={"yes": True, "no": False}.get(_one(own, "includes") or ""),
         key=next(filter(PUBLIC_KEY.fullmatch, own["key"]), None),
         authorized=tuple(own["authorized"]),
         addresses=_addresses(own["address"]),

@@ -100,7 +100,9 @@ def test_text_that_is_no_key_is_not_given_to_other_hosts(key: str) -> None:
 def probed(fakes: str, call: str) -> str:
     """Run a function of the probe with others replaced; return what it prints."""
     text = question([], [], ["template1"]).partition("\nmain()")[0]
-    settings = "owner=postgres bindir=/nowhere socket=/run port=5432 DATABASES=template1 id=0\n"
+    settings = (
+        "owner=postgres bindir=/nowhere socket=/run port=5432 DATABASES=template1 id=0 data=/d\n"
+    )
     done = subprocess.run(
         ["sh"],
         input=f"{text}\nRECOVERY_USER=x\n{settings}{fakes}\n{call} || :\n",
@@ -117,6 +119,29 @@ def test_warning_of_a_session_is_no_answer() -> None:
     said = probed(fakes, "server")
     assert "node.0.role\tstandby\n" in said
     assert "WARNING" not in said
+
+
+@pytest.mark.parametrize(
+    ("text", "file", "makes", "found"),
+    [
+        ("port = 5432\n", "etc/postgresql.conf", None, "no"),
+        ("include_if_exists = '{data}/myrecovery.conf'\n", "etc/postgresql.conf", None, "yes"),
+        ("# include_if_exists = '{data}/myrecovery.conf'\n", "etc/postgresql.conf", None, "no"),
+        ("port = 5432\n", "data/postgresql.conf", None, None),
+        ("port = 5432\n", "etc/postgresql.conf", "data/myrecovery.conf", None),
+    ],
+)
+def test_line_of_the_samples_is_seen(
+    tmp_path: Path, text: str, file: str, makes: str | None, found: str | None
+) -> None:
+    for name in ("etc", "data"):
+        (tmp_path / name).mkdir()
+    (tmp_path / file).write_text(text.format(data=tmp_path / "data"))
+    if makes is not None:
+        (tmp_path / makes).touch()
+    fakes = f'as_user() {{ shift; "$@"; }}\nquery() {{ echo "{tmp_path / file}"; }}'
+    said = probed(f"{fakes}\ndata={tmp_path}/data", "include")
+    assert f"node.0.includes\t{found}\n" in said if found else said == ""
 
 
 def test_root_runs_nothing_that_the_owner_of_the_data_chooses(tmp_path: Path) -> None:

@@ -168,6 +168,7 @@ server() {
     fact "node.$id.recovery_user" "$(query postgres "
         SELECT CASE WHEN rolsuper THEN 'superuser' ELSE 'role' END FROM pg_catalog.pg_roles
          WHERE rolname OPERATOR(pg_catalog.=) $RECOVERY_USER")"
+    include
     for database in $DATABASES; do
         found=$(query "$database" "
             SELECT e.extversion, n.nspname FROM pg_catalog.pg_extension e
@@ -188,6 +189,24 @@ server() {
          ORDER BY EXISTS (SELECT FROM pg_catalog.pg_stat_replication
                            WHERE usename OPERATOR(pg_catalog.=) rolname) DESC,
                rolsuper, rolname LIMIT 8")
+}
+
+# include: whether a postgresql.conf outside of the data directory includes the file of the samples,
+# or a line that does so could be added: the owner may write it, and it changes nothing now.
+include() {
+    config=$(query postgres "SELECT setting FROM pg_catalog.pg_settings
+        WHERE name OPERATOR(pg_catalog.=) 'config_file'")
+    case $config in
+    '' | "$data"/* | "$(readlink -f "$data")"/*) return ;;
+    esac
+    if as_user "$owner" cat "$config" "${config%/*}"/conf.d/*.conf 2>/dev/null |
+        grep -v '^[[:space:]]*#' | grep -qF "$data/myrecovery.conf'"; then
+        fact "node.$id.includes" yes
+    elif ! [ -e "$data/myrecovery.conf" ] && as_user "$owner" test -w "$config" &&
+        as_user "$owner" test -w "${config%/*}"; then
+        fact "node.$id.setting" "config_file $config"
+        fact "node.$id.includes" no
+    fi
 }
 
 # peer ID HOST PORT: the way from this node to another one.
