@@ -20,7 +20,8 @@ from tests.harness.system import OWN_SYSTEM
 Trace = Mapping[str, str]
 """What is at each place, as text: of a small text file the whole text."""
 
-_ROOTS = ("/etc", "/home", "/opt", "/root", "/srv", "/tmp", "/var")
+_ROOTS = ("/etc", "/home", "/opt", "/root", "/tmp", "/var")
+"""Not /srv: no package writes there, and hosts see what this machine's users do."""
 _PROGRAMS = "/usr"
 _CHANGED_PROGRAMS = "/run/.private/usr/upper"  # Of a host that runs this machine's own system.
 _OF_SUDO = ".sudo_as_admin_successful"
@@ -41,6 +42,7 @@ _CHANGES_BY_ITSELF = (
     "/var/lib/sudo",
     "/var/log",
     "/var/tmp",  # It is the one directory that hosts share.
+    str(Path(__file__).resolve().parents[2]),  # The checkout, where other tests build.
 )
 _READABLE_BYTES = 1 << 16
 _EXTENSIONS = """
