@@ -1,0 +1,1 @@
+"""The packages that are installed, as for `setup`."""
