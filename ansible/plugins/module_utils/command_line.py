@@ -144,9 +144,9 @@ def _of_findings(findings: list[Mapping[str, Any]]) -> Mapping[str, Any]:
     """Return why a check failed: its errors, and with --strict its warnings."""
     errors = [one for one in findings if one["severity"] == SEVERITY_OF_AN_ERROR]
     found = errors or [one for one in findings if one["severity"] == "warning"]
-    what = "errors" if errors else "warnings"
+    what = "error" if errors else "warning"
     return {
-        "message": f"the check has found {len(found)} {what}",
+        "message": f"the check has found {len(found)} {what}{'' if len(found) == 1 else 's'}",
         "detail": "\n".join(_line(one) for one in found),
         "hint": "\n".join(dict.fromkeys(one["advice"] for one in found if one.get("advice"))),
     }

@@ -90,13 +90,13 @@ def test_failure_is_told_in_its_parts(document: dict[str, Any]) -> None:
 def test_check_that_found_an_error_tells_it() -> None:
     document = {"findings": [FINE, WARNING, FOUND], "exit_status": 4}
     result = judged(4, json.dumps(document), "")
-    assert result["msg"] == "the check has found 1 errors"
+    assert result["msg"] == "the check has found 1 error"
     assert (result["detail"], result["hint"]) == ("node 2: no login", "Copy the key.")
 
 
 def test_warnings_fail_a_strict_check() -> None:
     result = judged(4, json.dumps({"findings": [FINE, WARNING], "exit_status": 4}), "")
-    assert result["msg"] == "the check has found 1 warnings"
+    assert result["msg"] == "the check has found 1 warning"
     assert result["detail"] == "few slots"
 
 
