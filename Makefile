@@ -10,13 +10,14 @@ BUILDER := .build/venv/bin/python
 LOWEST := .build/lowest/bin/python
 PAGES := .build/site/bin/python -m ci.pages
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env=PGPOOL_RECOVERY_SYSTEMS)
-SOURCES := src tests extension demo bench ci packages hatch_build.py
+SOURCES := src tests extension demo bench ci packages ansible hatch_build.py
+COLLECTION := .build/collections/ansible_collections/pgpool_recovery/cluster
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PYTHONDONTWRITEBYTECODE = 1
 
 .PHONY: help demo wheel packages release test test-all quick lowest lint format lock \
-	system-packages systems site links recording
+	system-packages systems site links recording ansible-lint
 
 help:
 	@echo "make demo    lose a node of a real cluster under load and recover it, on loopback"
@@ -31,6 +32,7 @@ help:
 	@echo "make site    dist/site: the documentation as web pages; warnings are errors"
 	@echo "make recording  run the demo, and draw docs/pictures/demo.svg from what it writes"
 	@echo "make links   try the links that lead elsewhere (needs the network)"
+	@echo "make ansible-lint  lint the Ansible collection"
 	@echo "make format  format the code"
 	@echo "make lock    update the pinned Python packages"
 
@@ -102,6 +104,7 @@ lint: $(VENV)/installed
 	$(VENV)/bin/vermin --quiet --no-tips --violations -t=3.6- extension/python
 	$(VENV)/bin/vermin --quiet --no-tips --violations -t=3.6- src/pgpool_recovery/pcp/client
 	$(VENV)/bin/vermin --quiet --no-tips --violations -t=3.6- src/pgpool_recovery/in_server
+	$(VENV)/bin/vermin --quiet --no-tips --violations -t=3.8- ansible/plugins
 
 format: $(VENV)/installed
 	$(VENV)/bin/ruff check --fix $(SOURCES)
@@ -118,6 +121,20 @@ links: .build/site/installed
 	@echo "Installing Sphinx into .build/site"
 	@$(PYTHON3) -m venv --clear .build/site
 	@.build/site/bin/pip install --quiet --require-hashes -r requirements/site.txt
+	@touch $@
+
+# Of a copy at the path that a collection has; ansible-lint leaves files beside it.
+ansible-lint: .build/ansible/installed
+	@rm -rf .build/collections && mkdir -p $(dir $(COLLECTION)) && cp -r ansible $(COLLECTION)
+	@cd $(COLLECTION) && PATH="$(CURDIR)/.build/ansible/bin:$$PATH" \
+		ANSIBLE_COLLECTIONS_PATH=$(CURDIR)/.build/collections \
+		ansible-lint --offline --strict --profile production
+
+# With the system's Python, which every user may run: the tests run it as one who is not root.
+.build/ansible/installed: requirements/ansible.txt | system-packages
+	@echo "Installing Ansible into .build/ansible"
+	@/usr/bin/python3 -m venv --clear .build/ansible
+	@.build/ansible/bin/pip install --quiet --require-hashes -r requirements/ansible.txt
 	@touch $@
 
 system-packages:
@@ -152,3 +169,6 @@ lock: $(VENV)/installed
 	$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-header --no-emit-index-url --no-emit-find-links --no-annotate --upgrade \
 		-o requirements/site.txt --group site
+	$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-header --no-emit-index-url --no-emit-find-links --no-annotate --upgrade \
+		-o requirements/ansible.txt --group ansible

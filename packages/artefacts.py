@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from packages import bill, one_file, pgxn
+from packages import bill, collection, one_file, pgxn
 from packages.__main__ import FORMATS
 from packages.project import ROOT, source_date
 
@@ -51,7 +51,7 @@ def build(into: Path, formats: Iterable[str]) -> None:
     for name in formats:
         where = ("--wheels", str(wheels), "--into", str(packages))
         _run(sys.executable, "-m", "packages", "--only", name, *where)
-    for part in (one_file, bill, pgxn):
+    for part in (one_file, bill, pgxn, collection):
         part.build(wheels, into)
     (into / SUMS).write_text(sums_of(into))
 

@@ -34,6 +34,7 @@ EXPECTED = [
     r"pgpool-recovery\.pyz",
     r"pgpool_recovery-2\.0\.0\.tar\.gz",
     r"pgpool_recovery-2\.0\.0\.zip",
+    r"pgpool_recovery-cluster-2\.0\.0\.tar\.gz",
     r"wheels/pgpool_recovery-2\.0\.0-py3-none-any\.whl",
     r"wheels/(markdown_it_py|mdurl|psycopg|pygments|rich|typing_extensions)-[\d.]+-py3-none-any\.whl",
     r"wheels/requirements\.txt",

@@ -186,7 +186,7 @@ PAGE_WITH_PIP = REPOSITORY / "docs" / "how-to" / "install.md"
 
 
 def test_pip_commands_are_found_and_told_apart() -> None:
-    for file, number in ((PAGE_WITH_PIP, 1), (REPOSITORY / "Makefile", 8)):
+    for file, number in ((PAGE_WITH_PIP, 1), (REPOSITORY / "Makefile", 9)):
         assert len(pip_commands(file.read_text())) == number
     assert not is_pinned("pip install --no-deps .")
     assert not is_pinned("pip install --no-index --find-links wheels pgpool-recovery")

@@ -9,6 +9,8 @@ from pgpool_recovery.setup.need import POOL_HOST, Need
 from pgpool_recovery.setup.script import COPIED_TO, script
 
 LOCAL = "localhost"
+NO_CHANGE = "      changed_when: false"
+"""Of the copies that come and go: if nothing is installed, a playbook has changed nothing."""
 
 
 def playbook(needs: Sequence[Need], files: PackageFiles | None, secrets: Sequence[str] = ()) -> str:
@@ -60,6 +62,7 @@ def _play(
                 "      ansible.builtin.file:",
                 f"        path: {_text(COPIED_TO)}",
                 "        state: absent",
+                NO_CHANGE,
             ]
     return lines
 
@@ -71,6 +74,7 @@ def _copies(need: Need, files: PackageFiles) -> list[str]:
         f"        path: {_text(COPIED_TO)}",
         "        state: directory",
         '        mode: "0755"',
+        NO_CHANGE,
     ]
     for name in need.files:
         lines += [
@@ -79,6 +83,7 @@ def _copies(need: Need, files: PackageFiles) -> list[str]:
             f"        src: {_text(f'{files.directory}/{name}')}",
             f"        dest: {_text(f'{COPIED_TO}/{name}')}",
             '        mode: "0644"',
+            NO_CHANGE,
         ]
     return lines
 

@@ -27,7 +27,15 @@ def test_script_is_the_one_that_setup_runs_and_no_template() -> None:
 def test_package_files_are_copied_and_removed() -> None:
     text = playbook(needs_of(decide(around()))[:1], FILES)
     assert f'src: "/root/{FILES.names[0]}"' in text
-    assert text.rstrip().endswith("state: absent")
+    assert text.rstrip().endswith("state: absent\n      changed_when: false")
+
+
+def test_copies_are_no_change() -> None:
+    """The task that installs tells whether anything has changed."""
+    tasks = playbook(needs_of(decide(around())), FILES).split("    - name: ")[1:]
+    for task in tasks:
+        is_copy = "ansible.builtin.command" not in task
+        assert is_copy == ("changed_when: false" in task)
 
 
 def test_host_of_pgpool_is_the_local_one() -> None:

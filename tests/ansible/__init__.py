@@ -1,0 +1,1 @@
+"""The real ansible-playbook against the hosts of a running stock cluster."""

@@ -1,0 +1,1 @@
+"""What the collection for Ansible does without Ansible."""
