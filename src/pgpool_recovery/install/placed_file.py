@@ -10,6 +10,7 @@ from pgpool_recovery.files.write import remove_file, rename_file, write_file
 
 OURS = b"Part of pgpool-recovery."
 WOULD = "would do: "
+UP_TO_DATE = "is already up to date"
 INSTALL, REMOVE, RESTORE = "install", "remove", "restore"
 SAVED_SUFFIX = ".before-pgpool-recovery"
 
@@ -32,7 +33,7 @@ def place(file: PlacedFile, *, dry_run: bool) -> str:
     """Install a file; return what was, or would be, done. Raises Refused when it fails."""
     current = _read(file.path)
     if current == file.contents and file.path.stat().st_mode & 0o777 == file.mode:
-        return f"{file.path} is already up to date"
+        return f"{file.path} {UP_TO_DATE}"
     is_foreign = current is not None and OURS not in current
     if not dry_run:
         if is_foreign:

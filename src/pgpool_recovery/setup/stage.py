@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from pgpool_recovery.install.placed_file import UP_TO_DATE
 from pgpool_recovery.setup.facts import (
     ABSENT,
     BROKEN,
@@ -65,15 +66,18 @@ def _need(host: HostState, node: NodeState, name: str) -> Need:
     foreign = any(node.scripts.get(each) in (SAMPLE, OWN, WRAPPER) for each in STAGE_COMMANDS)
     kept = "; what is there is kept as *.before-pgpool-recovery" if foreign else ""
 
-    def as_owner(verb: str) -> str:
-        return words("as_user", node.owner, host.command or COMMAND, verb, "--data-directory", data)
+    def as_owner(verb: str, *more: str) -> str:
+        command = host.command or COMMAND
+        return words("as_user", node.owner, command, verb, "--data-directory", data, *more)
+
+    current = f"{as_owner('install', '--dry-run')} 2>/dev/null | grep -c {words(UP_TO_DATE)}"
 
     return Need(
         host.name,
         name,
         f"stage commands in {data} ({whose(node)}){kept}",
         WHY,
-        test="false",  # `install` itself leaves alone what is up to date.
+        test=f'[ "$({current} || true)" -eq {len(STAGE_COMMANDS)} ]',
         commands=(as_owner("install"),),
         # A node that failed may have lost its data since, and the others are undone nevertheless.
         undo=(

@@ -3,17 +3,22 @@
 import os
 import pwd
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+import pgpool_recovery
 from pgpool_recovery.domain.error import UsageError
 from pgpool_recovery.domain.record import replace
+from pgpool_recovery.install.placed_file import place
+from pgpool_recovery.install.stage_commands import stage_commands
 from pgpool_recovery.setup.decide import decide
 from pgpool_recovery.setup.need import Need, filled, made, needs_of, words
 from pgpool_recovery.setup.script import in_main, lacking, script
 from tests.unit.setup.stock import BACKENDS, around, host, node
 
+SOURCE = Path(pgpool_recovery.__file__).parents[1]
 ME = pwd.getpwuid(os.geteuid()).pw_name
 
 
@@ -208,3 +213,22 @@ def test_undo_goes_on_where_the_data_is_gone(tmp_path: Path) -> None:
     data.mkdir()
     (data / "PG_VERSION").write_text("15\n")
     assert run(undo, tmp_path) == "uninstalled\n"
+
+
+@pytest.mark.parametrize(("missing", "is_there"), [(0, True), (1, False), (5, False)])
+def test_stage_commands_are_there_if_install_would_change_none(
+    tmp_path: Path, missing: int, *, is_there: bool
+) -> None:
+    """`install` itself says so, for a node with or without the samples."""
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "PG_VERSION").write_text("15\n")
+    for file in stage_commands(data)[missing:]:
+        place(file, dry_run=False)
+    backend = replace(BACKENDS[1], data_directory=str(data))
+    found = around(host(0), host(1, replace(node(1), backend=backend)), host(2))
+    (need,) = (one for one in needs_of(decide(found)) if one.name == "20-stage-commands-1")
+    command = f"PYTHONPATH={SOURCE} {sys.executable} -m pgpool_recovery"
+    ours = f'as_user() {{ shift 2; {command} "$@"; }}\n'
+    said = run(in_main(f"{ours}if {need.test}; then echo there; else echo missing; fi"), tmp_path)
+    assert said == ("there\n" if is_there else "missing\n")
