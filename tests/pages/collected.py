@@ -13,7 +13,7 @@ import pytest
 TESTS = Path(__file__).parents[1]
 UNMARKED = 15
 """The major of Debian 12, on which the others run there: its own."""
-ELSEWHERE = ("packages", "release", "rpm", "setup")
+ELSEWHERE = ("ansible", "packages", "release", "rpm", "setup")
 """What comes before a recovery: packages and what they are installed on."""
 WITHOUT_SERVERS = ("unit", "property", "harness", "harness_selftest", "pages")
 
