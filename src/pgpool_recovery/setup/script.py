@@ -45,8 +45,8 @@ def in_main(commands: str) -> str:
 
 
 def session() -> str:
-    """Return the line that gives the sessions of psql the settings of all our sessions."""
-    return f"export PGOPTIONS={shlex.quote(startup_options())}\n"
+    """Return what every script begins with: psql's sessions have our settings, and `as_user`."""
+    return f"export PGOPTIONS={shlex.quote(startup_options())}\n{shell_text('as_user')}"
 
 
 def lacking(need: Need, makers: Sequence[str]) -> list[str]:

@@ -8,17 +8,6 @@ umask 022
 cd /
 RECORDS=/var/lib/pgpool-recovery-setup
 
-# as_user USER COMMAND...: run a command as a user, with that user's HOME.
-as_user() {
-    user=$1
-    shift
-    if [ "$(id -un)" = "$user" ]; then
-        "$@"
-    else
-        runuser -u "$user" -- env HOME="$(getent passwd "$user" | cut -d: -f6)" "$@"
-    fi
-}
-
 # The lines are passed on standard input, since others can see the arguments of a program.
 
 # has_line FILE LINE: whether a file has exactly this line.

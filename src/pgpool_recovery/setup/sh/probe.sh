@@ -12,16 +12,6 @@ fact() {
     printf '%s\t%s\n' "$1" "$(printf '%s' "$2" | tr '\n\t' '  ')"
 }
 
-as_user() {
-    user=$1
-    shift
-    if [ "$(id -un)" = "$user" ]; then
-        "$@"
-    else
-        runuser -u "$user" -- env HOME="$(getent passwd "$user" | cut -d: -f6)" "$@"
-    fi
-}
-
 host() {
     fact user "$(id -un)"
     [ -r /etc/os-release ] && fact system "$(. /etc/os-release && printf '%s' "$PRETTY_NAME")"
