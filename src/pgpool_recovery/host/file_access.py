@@ -34,6 +34,19 @@ LINKS = "pg_tblspc"
 WAL = "pg_wal"
 DATA_ENTRIES = frozenset({"base", "global", LINKS, WAL})
 """Entries that the server itself includes in its size (pg_tablespace_size), and pg_wal."""
+SENT_DIRECTORIES = frozenset(
+    {
+        "base",
+        "global",
+        "pg_commit_ts",
+        "pg_logical",
+        "pg_multixact",
+        "pg_stat",
+        "pg_twophase",
+        "pg_xact",
+    }
+)
+"""Directories of the cluster's own data, all of which a base backup has."""
 UNSENT_DIRECTORIES = frozenset(
     {
         "pg_dynshmem",

@@ -18,21 +18,10 @@ from pgpool_recovery.agent.method.incremental.whole_file import Nothing, WholeFi
 from pgpool_recovery.domain.error import Undone
 from pgpool_recovery.domain.wal import Lsn
 from pgpool_recovery.files.write import open_in_place
-from pgpool_recovery.host.file_access import UNSENT_DIRECTORIES
+from pgpool_recovery.host.file_access import SENT_DIRECTORIES, UNSENT_DIRECTORIES
 
 INCREMENTAL_PREFIX = "INCREMENTAL."
-REPLACED = frozenset(
-    {
-        "base",
-        "global",
-        "pg_commit_ts",
-        "pg_logical",
-        "pg_multixact",
-        "pg_stat",
-        "pg_twophase",
-        "pg_xact",
-    }
-)
+REPLACED = SENT_DIRECTORIES
 """Directories that contain, in the end, what the backup contains and nothing else."""
 
 EMPTIED = UNSENT_DIRECTORIES | {"pg_wal"}
