@@ -4,7 +4,7 @@ import re
 
 from pgpool_recovery.blocks.frame import MAX_PATH_BYTES, malformed
 from pgpool_recovery.files.text import bytes_of
-from pgpool_recovery.host.file_access import LINKS, SENT_DIRECTORIES
+from pgpool_recovery.host.file_access import LINKS, REPLACED
 
 VERSION_FILE = "PG_VERSION"
 CONTROL_FILE = "global/pg_control"
@@ -41,7 +41,7 @@ def tablespace_of(parts: tuple[str, ...]) -> int | None:
     top = parts[0]
     if parts[-1].startswith(OURS):
         raise malformed(f"{'/'.join(parts)!r} is a file of a recovery")
-    if parts == (VERSION_FILE,) or (top in SENT_DIRECTORIES and len(parts) > 1):
+    if parts == (VERSION_FILE,) or (top in REPLACED and len(parts) > 1):
         return None
     if top == LINKS and len(parts) > 3 and DIGITS.fullmatch(parts[1]):
         return int(parts[1])

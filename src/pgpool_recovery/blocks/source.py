@@ -12,7 +12,7 @@ from pgpool_recovery.blocks.path import CONTROL_FILE, OURS, VERSION_FILE, parts_
 from pgpool_recovery.domain.control_file import is_whole
 from pgpool_recovery.domain.error import Refused, Undone
 from pgpool_recovery.facts.blocks import BlockSource
-from pgpool_recovery.host.file_access import LINKS, SENT_DIRECTORIES, UNSENT_FILES
+from pgpool_recovery.host.file_access import LINKS, REPLACED, UNSENT_FILES
 from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.log.note import waits
 
@@ -47,11 +47,11 @@ class SourceFiles:
         The order is that of `order`, and everything up to `after` is left out.
         """
         begin = None if after is None else order(after)
-        tops = [*SENT_DIRECTORIES, *(f"{LINKS}/{oid}" for oid in self._tablespaces())]
+        tops = [*REPLACED, *(f"{LINKS}/{oid}" for oid in self._tablespaces())]
         for top in sorted((*tops, VERSION_FILE), key=order):
             if top == VERSION_FILE:
                 yield from self._entry(top, begin)
-            elif top in SENT_DIRECTORIES:
+            elif top in REPLACED:
                 yield from self._directory(top, begin)
             else:
                 version = self._source.format.version_directory

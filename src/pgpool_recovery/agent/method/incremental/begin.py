@@ -12,19 +12,19 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from pgpool_recovery.agent.method.base_backup import KEEPALIVES, SERVER_OPTIONS
+from pgpool_recovery.agent.method.guarded.contents import REPLACED
+from pgpool_recovery.agent.method.guarded.guard import is_half_applied, read_base_marker
+from pgpool_recovery.agent.method.guarded.marker import Marker, StaleDirectory
+from pgpool_recovery.agent.method.guarded.tablespace import (
+    linked_tablespaces,
+    match_tablespaces,
+)
 from pgpool_recovery.agent.method.incremental.backup import Directory, IncrementalBackup
-from pgpool_recovery.agent.method.incremental.guard import is_half_applied, read_marker
 from pgpool_recovery.agent.method.incremental.manifest import manifest, wal_ranges
-from pgpool_recovery.agent.method.incremental.marker import Marker, StaleDirectory
-from pgpool_recovery.agent.method.incremental.received import REPLACED
 from pgpool_recovery.agent.method.incremental.relation_file import path_of, vouched_paths
 from pgpool_recovery.agent.method.incremental.stale_directory import (
     UNKNOWN_END,
     read_stale_directory,
-)
-from pgpool_recovery.agent.method.incremental.tablespace import (
-    linked_tablespaces,
-    match_tablespaces,
 )
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.domain.record import field, record
@@ -62,7 +62,7 @@ def begin_backup(request: BackupRequest, stop: Stop) -> IncrementalBackup:
     path = request.data_directory
     _check_directory(path)
     stale = read_stale_directory(path, request.bin_directory, stop)
-    earlier = read_marker(path) if is_half_applied(path) else None
+    earlier = read_base_marker(path) if is_half_applied(path) else None
     linked = linked_tablespaces(path)
     known = frozenset(vouched_paths(path, linked, stale.version_directory))
     if earlier is not None:
