@@ -11,11 +11,11 @@ from collections.abc import Callable
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import Filled, Incomplete, NoRoom, QueryRefused, Refused, Undone
 from pgpool_recovery.domain.event import Emit, Finished, PlanMade, Said
-from pgpool_recovery.domain.node import RecoveryRequest
+from pgpool_recovery.domain.node import RecoveryRequest, Target
 from pgpool_recovery.domain.record import replace
 from pgpool_recovery.domain.standby import StandbyFacts
 from pgpool_recovery.domain.target_state import TargetState
-from pgpool_recovery.facts.facts import PrimaryFacts
+from pgpool_recovery.facts.facts import Facts, PrimaryFacts
 from pgpool_recovery.facts.policy import Method
 from pgpool_recovery.facts.rejection import Rejection, as_error
 from pgpool_recovery.facts.step import RepointRunning
@@ -33,7 +33,7 @@ from pgpool_recovery.run.own_server import own_conninfo, own_server
 from pgpool_recovery.run.own_slot import OwnSlot
 from pgpool_recovery.run.party import Deadlines, Party
 from pgpool_recovery.run.run_plan import Run
-from pgpool_recovery.run.sessions import agent_of, leaving, naming
+from pgpool_recovery.run.sessions import agent_of, leaving, naming, own_files
 from pgpool_recovery.run.target_server import TargetServer
 from pgpool_recovery.talk.conversation import Conversation
 from pgpool_recovery.talk.protocol import AskStandby, FindLog
@@ -41,6 +41,9 @@ from pgpool_recovery.verify.end_of_log import end_of_log
 from pgpool_recovery.verify.following import wait_until_following
 from pgpool_recovery.verify.streaming import Expected
 
+NOT_AGREED_TO = PassedOver(
+    Method.DELTA, (Rejection("it changes the only copy of the data, which was not agreed to"),)
+)
 Proceed = Callable[[Plan, Connection, Conversation, Callable[[], PrimaryFacts]], None]
 """What to do with a target that is ready to be started; the last argument observes the primary."""
 
@@ -108,7 +111,7 @@ def follow_ladder(
                 server.refuse_excess(plan, failed)
                 emit(PlanMade(plan.method, plan.sentences()))
             try:
-                carry_out(plan, connection, agent, settings, emit)
+                carry_out(plan, target, connection, agent, settings, emit)
                 break
             except (Undone, Incomplete, Refused, QueryRefused) as error:
                 if plan.method is Method.BASEBACKUP or not settings.policy.fall_down:
@@ -150,6 +153,11 @@ def choose(
         if isinstance(plan, Plan) or not server.stop_if_allowed(facts, failed):
             break
         say_asides(plan, emit)
+    if isinstance(plan, Plan) and plan.method is Method.DELTA and server.exceeds(plan):
+        # A full copy moves more, but may leave the old data alone until the new server runs.
+        milder = make_plan(target, facts, settings.policy, (*failed, NOT_AGREED_TO))
+        if is_milder(milder, server):
+            plan, failed = milder, (*failed, NOT_AGREED_TO)
     if depends_on_link(plan, agent):
         link = measure_link(agent, timeout_s=settings.agent.answer_s)
         facts = replace(facts, link_bytes_per_s=link)
@@ -160,6 +168,11 @@ def choose(
         # After a failure, its error has the target's state; before the first one, the facts do.
         raise as_error(plan).with_target(state if failed else facts.target.state)
     return plan
+
+
+def is_milder(plan: Plan | tuple[Rejection, ...], server: TargetServer) -> bool:
+    """Return whether there is a plan that does no more harm than was agreed to."""
+    return isinstance(plan, Plan) and not server.exceeds(plan)
 
 
 def log_decision(plan: Plan | tuple[Rejection, ...]) -> None:
@@ -184,7 +197,12 @@ def depends_on_link(plan: Plan | tuple[Rejection, ...], agent: Conversation) -> 
 
 
 def carry_out(
-    plan: Plan, connection: Connection, agent: Conversation, settings: Settings, emit: Emit
+    plan: Plan,
+    target: Target,
+    connection: Connection,
+    agent: Conversation,
+    settings: Settings,
+    emit: Emit,
 ) -> None:
     """Take the steps of a plan, and undo them if one fails."""
     timeout = settings.timeout
@@ -201,7 +219,8 @@ def carry_out(
     def see(step: RepointRunning) -> None:
         see_following(connection, agent, plan, step, settings, emit)
 
-    Run(Party(connection, agent, slot, emit, deadlines, see)).carry_out(plan)
+    source = own_files(target, settings)
+    Run(Party(connection, agent, slot, emit, deadlines, see, source)).carry_out(plan)
 
 
 def see_following(

@@ -25,11 +25,14 @@ from pgpool_recovery.talk.protocol import (
     AskRunning,
     AskStandby,
     AskState,
+    BeginDelta,
     BeginIncremental,
     Believe,
+    CommitDelta,
     DigestWal,
     DiscardOld,
     DropFormerSlots,
+    Expect,
     FindLog,
     Finish,
     IsTidy,
@@ -153,6 +156,9 @@ class Answers:
                 BeginIncremental()
                 | ApplyIncremental()
                 | AbortIncremental()
+                | BeginDelta()
+                | Expect()
+                | CommitDelta()
                 | TakeStep()
                 | Undo()
                 | Finish()
@@ -240,7 +246,15 @@ class Answers:
 
     def _of_steps(
         self,
-        request: BeginIncremental | ApplyIncremental | AbortIncremental | TakeStep | Undo | Finish,
+        request: BeginIncremental
+        | ApplyIncremental
+        | AbortIncremental
+        | BeginDelta
+        | Expect
+        | CommitDelta
+        | TakeStep
+        | Undo
+        | Finish,
     ) -> Any:
         match request:
             case BeginIncremental():
@@ -249,6 +263,12 @@ class Answers:
                 return self._steps.apply_incremental(step)
             case AbortIncremental():
                 return self._steps.abort_incremental()
+            case BeginDelta():
+                return self._steps.begin_delta(request)
+            case Expect():
+                return self._steps.expect(request)
+            case CommitDelta():
+                return self._steps.commit_delta(request)
             case TakeStep(step, stall_s):
                 return self._steps.take(step, stall_s, self.limits.connect_s)
             case Undo():

@@ -4,7 +4,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pgpool_recovery.config.settings import Settings
-from pgpool_recovery.domain.error import Cancelled, RecoveryError, Unreachable, as_failure
+from pgpool_recovery.domain.error import (
+    Cancelled,
+    PlanChanged,
+    RecoveryError,
+    Unreachable,
+    as_failure,
+)
 from pgpool_recovery.domain.event import Emit, Said
 from pgpool_recovery.domain.node import Target
 from pgpool_recovery.domain.target_state import TargetState
@@ -40,10 +46,20 @@ class TargetServer:
         self, plan: Plan, failed: tuple[PassedOver, ...], *, stops: bool = False
     ) -> None:
         """Raise PlanChanged if a plan does more harm than was agreed to."""
-        if self._bound is not None:
-            refusal = self._bound.refusal(plan, failed, stops=stops or self._was_stopped)
-            if refusal is not None:
-                raise refusal
+        refusal = self._refusal(plan, failed, stops=stops)
+        if refusal is not None:
+            raise refusal
+
+    def exceeds(self, plan: Plan) -> bool:
+        """Return whether a plan does more harm than was agreed to."""
+        return self._refusal(plan, (), stops=False) is not None
+
+    def _refusal(
+        self, plan: Plan, failed: tuple[PassedOver, ...], *, stops: bool
+    ) -> PlanChanged | None:
+        if self._bound is None:
+            return None
+        return self._bound.refusal(plan, failed, stops=stops or self._was_stopped)
 
     def start(
         self, bin_directories: tuple[str, ...] = (), guarded: Guarded | None = None
