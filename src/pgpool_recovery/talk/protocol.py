@@ -264,7 +264,15 @@ class AbortIncremental(Asks[None]):
 
 
 @record
-class BeginDelta(Asks[BlockTarget]):
+class DeltaBegun:
+    """Where receivers write, and how many processors the target has."""
+
+    target: BlockTarget
+    processors: int
+
+
+@record
+class BeginDelta(Asks[DeltaBegun]):
     """Guard the directory, so that no server starts in it, and return where receivers write.
 
     `start` is where the backup begins that the source's files are read in, `format` how they are
@@ -292,11 +300,13 @@ class Expect(Asks[None]):
 class CommitDelta(Asks[TargetState]):
     """Remove what is not expected, and make the directory one that a standby can start in.
 
-    `label` is the backup_label of the backup. Return the same as `TakeStep`.
+    `label` is the backup_label of the backup. `vanished` are files that were expected, but that the
+    source no longer had. Return the same as `TakeStep`.
     """
 
     step: Delta
     label: str
+    vanished: tuple[str, ...]
 
 
 @record

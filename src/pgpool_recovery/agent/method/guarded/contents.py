@@ -5,24 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pgpool_recovery.host.file_access import UNSENT_DIRECTORIES
+from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.host.file_access import REPLACED
+from pgpool_recovery.host.pidfile import read_pid_file
 
-REPLACED = frozenset(
-    {
-        "base",
-        "global",
-        "pg_commit_ts",
-        "pg_logical",
-        "pg_multixact",
-        "pg_stat",
-        "pg_twophase",
-        "pg_xact",
-    }
-)
-"""Directories that contain, in the end, what was sent and nothing else."""
-
-EMPTIED = UNSENT_DIRECTORIES | {"pg_wal"}
-"""Directories whose contents are never sent: they belong to one run of a server, or are WAL."""
 LINK_PATTERN = re.compile(r"pg_tblspc/([0-9]+)")
 
 
@@ -67,3 +53,15 @@ class Contents:
         for oid, location in self.tablespaces.items():
             path = f"pg_tblspc/{oid}/{self.version_directory}"
             yield path, location / self.version_directory
+
+
+def check_directory(directory: Path) -> None:
+    """Raise Refused for a directory that must not be written: in use, or with parts elsewhere."""
+    if read_pid_file(directory) is not None:
+        raise Refused(f"a server is running in {directory}", hint="Stop it first.")
+    for name in REPLACED:
+        if (directory / name).is_symlink():
+            raise Refused(
+                f"{directory / name} is a symbolic link",
+                hint="Replace the link by the directory itself, or make a full copy.",
+            )

@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pgpool_recovery.agent.directory.workspace import NOT_DATA, remove
-from pgpool_recovery.agent.method.guarded.contents import EMPTIED, Contents
+from pgpool_recovery.agent.method.guarded.contents import Contents
 from pgpool_recovery.agent.method.guarded.guard import PREFIX
+from pgpool_recovery.host.file_access import EMPTIED
 
 KEPT_IN_WAL = ("archive_status", "summaries")
 REMOVED_FILES = (

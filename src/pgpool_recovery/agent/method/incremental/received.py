@@ -6,12 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pgpool_recovery.agent.method.guarded.backup_label import BACKUP_LABEL
-from pgpool_recovery.agent.method.guarded.contents import (
-    EMPTIED,
-    LINK_PATTERN,
-    REPLACED,
-    Contents,
-)
+from pgpool_recovery.agent.method.guarded.contents import LINK_PATTERN, Contents
 from pgpool_recovery.agent.method.guarded.control_file import CONTROL_FILE
 from pgpool_recovery.agent.method.guarded.guard import NEW_CONTROL_FILE, PREFIX
 from pgpool_recovery.agent.method.guarded.marker import StaleDirectory
@@ -23,6 +18,7 @@ from pgpool_recovery.agent.method.incremental.whole_file import Nothing, WholeFi
 from pgpool_recovery.domain.error import Undone
 from pgpool_recovery.domain.wal import Lsn
 from pgpool_recovery.files.write import open_in_place
+from pgpool_recovery.host.file_access import EMPTIED, REPLACED
 
 INCREMENTAL_PREFIX = "INCREMENTAL."
 
