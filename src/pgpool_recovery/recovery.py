@@ -15,7 +15,7 @@ from pgpool_recovery.domain.node import RecoveryRequest, Target
 from pgpool_recovery.domain.record import replace
 from pgpool_recovery.domain.standby import StandbyFacts
 from pgpool_recovery.domain.target_state import TargetState
-from pgpool_recovery.facts.facts import Facts, PrimaryFacts
+from pgpool_recovery.facts.facts import PrimaryFacts
 from pgpool_recovery.facts.policy import Method
 from pgpool_recovery.facts.rejection import Rejection, as_error
 from pgpool_recovery.facts.step import RepointRunning
@@ -41,9 +41,6 @@ from pgpool_recovery.verify.end_of_log import end_of_log
 from pgpool_recovery.verify.following import wait_until_following
 from pgpool_recovery.verify.streaming import Expected
 
-NOT_AGREED_TO = PassedOver(
-    Method.DELTA, (Rejection("it changes the only copy of the data, which was not agreed to"),)
-)
 Proceed = Callable[[Plan, Connection, Conversation, Callable[[], PrimaryFacts]], None]
 """What to do with a target that is ready to be started; the last argument observes the primary."""
 
@@ -148,31 +145,21 @@ def choose(
         primary = observe()
         facts = observe_target(connection, agent, request, primary, settings)
         note_parts("fact", facts)
-        plan = make_plan(target, facts, settings.policy, failed)
+        plan, passed = server.plan(facts, failed)
         log_decision(plan)
         if isinstance(plan, Plan) or not server.stop_if_allowed(facts, failed):
             break
         say_asides(plan, emit)
-    if isinstance(plan, Plan) and plan.method is Method.DELTA and server.exceeds(plan):
-        # A full copy moves more, but may leave the old data alone until the new server runs.
-        milder = make_plan(target, facts, settings.policy, (*failed, NOT_AGREED_TO))
-        if is_milder(milder, server):
-            plan, failed = milder, (*failed, NOT_AGREED_TO)
     if depends_on_link(plan, agent):
         link = measure_link(agent, timeout_s=settings.agent.answer_s)
         facts = replace(facts, link_bytes_per_s=link)
-        plan = make_plan(target, facts, settings.policy, failed)
+        plan = make_plan(target, facts, settings.policy, passed)
         note("the link transfers {} bytes/s", link)
         log_decision(plan)
     if not isinstance(plan, Plan):
         # After a failure, its error has the target's state; before the first one, the facts do.
         raise as_error(plan).with_target(state if failed else facts.target.state)
     return plan
-
-
-def is_milder(plan: Plan | tuple[Rejection, ...], server: TargetServer) -> bool:
-    """Return whether there is a plan that does no more harm than was agreed to."""
-    return isinstance(plan, Plan) and not server.exceeds(plan)
 
 
 def log_decision(plan: Plan | tuple[Rejection, ...]) -> None:
