@@ -23,6 +23,7 @@ from pgpool_recovery.talk.protocol import (
     AskArchive,
     AskConfinement,
     AskRunning,
+    AskSource,
     AskStandby,
     AskState,
     BeginIncremental,
@@ -162,6 +163,7 @@ class Answers:
                 Start()
                 | Believe()
                 | AskStandby()
+                | AskSource()
                 | StopAtOnce()
                 | StopServer()
                 | AskRunning()
@@ -261,6 +263,7 @@ class Answers:
         request: Start
         | Believe
         | AskStandby
+        | AskSource
         | StopAtOnce
         | StopServer
         | AskRunning
@@ -281,6 +284,10 @@ class Answers:
                 return self._guard.believe()
             case AskStandby():
                 return self._look.take(request, self._stop, self.limits.connect_s)
+            case AskSource():
+                from pgpool_recovery.agent.server.source import see_source
+
+                return see_source(request, self._look, self._stop, self.limits.connect_s)
             case StopAtOnce():
                 from pgpool_recovery.agent.server.probation import stop_at_once
 

@@ -18,10 +18,11 @@ from pgpool_recovery.facts.facts import Conninfo, LocalWal, Login, RelationSegme
 from pgpool_recovery.facts.node import Confinement, PeerFacts, Surroundings
 from pgpool_recovery.facts.own_wal import Part
 from pgpool_recovery.facts.running import Running
+from pgpool_recovery.facts.source import SourceServer
 from pgpool_recovery.facts.step import Incremental, TargetStep
 from pgpool_recovery.ssh.command import SshSettings
 
-PROTOCOL = 5
+PROTOCOL = 6
 """Raised whenever a message changes (tests/unit/talk/test_protocol.py). When the numbers differ,
 both ends report another protocol instead of guessing. A request that an agent offers in its
 greeting may be added without that."""
@@ -292,6 +293,19 @@ class AskStandby(Asks[StandbyFacts]):
 
 
 @record
+class AskSource(Asks[SourceServer]):
+    """Return what a base backup of the running server needs to know; change nothing.
+
+    The fields are those of `AskStandby`.
+    """
+
+    data_directory: str
+    dbname: str
+    user: str | None
+    slot_name: str | None
+
+
+@record
 class Believe(Asks[None]):
     """Leave the server that `Start` has started alone from now on: it is what it should be."""
 
@@ -476,6 +490,7 @@ Request = (
     | AbortIncremental
     | AskRunning
     | AskStandby
+    | AskSource
     | Believe
     | StopAtOnce
     | FindLog
