@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
 
 from tests.harness.cluster import Cluster, ClusterPlan
+from tests.harness.command import Completed
 from tests.harness.postgresql import Server
 from tests.harness.product import Product
 from tests.harness.proof import assert_equal
@@ -72,3 +74,55 @@ def test_full_copy_from_a_standby_while_a_client_writes(cluster: Cluster) -> Non
     assert_recovered(cluster, 1)
     assert_equal(cluster, 1)
     assert load.lost_numbers(node) == []
+
+
+def test_standby_that_is_promoted_during_the_copy(cluster: Cluster) -> None:
+    """The same run goes on with the primary, since the other standby is synchronous."""
+    lose(cluster, 1)
+    began = len(cluster.pgpool.log_text())
+    source = cluster.node(2)
+    with reading_from(cluster, '"auto"', SLOW), recovering(cluster, 1) as recovery:
+        until(lambda: is_copying_from(source), within_s=60, what="a copy from node 2")
+        source.execute("SELECT pg_promote(false)")
+        assert "Command Successful" in recovery.result(timeout=120).output
+    said = said_since(cluster, began)
+    assert "the copy from node 2 failed; looking for another source" in said
+    assert "the standby was promoted during online backup" in said
+    assert "plan: basebackup: a full copy, about" in said
+    assert_recovered(cluster, 1)
+
+
+def test_source_that_dies_during_the_copy(cluster: Cluster) -> None:
+    """The run goes on with another standby, and never had the primary read anything."""
+    lose(cluster, 2)
+    with reading_from(cluster, '"auto"'):
+        cluster.recover(2)
+    cluster.primary.execute("ALTER SYSTEM RESET synchronous_standby_names")
+    cluster.primary.reload()
+    node = lose(cluster, 1)
+    began = len(cluster.pgpool.log_text())
+    with reading_from(cluster, '"auto"', SLOW), recovering(cluster, 1) as recovery:
+        until(lambda: sources(cluster), within_s=60, what="a copy from a standby")
+        [source] = sources(cluster)
+        source.kill()
+        assert "Command Successful" in recovery.result(timeout=120).output
+    said = said_since(cluster, began)
+    other = 5 - source.node_id
+    assert f"the copy from node {source.node_id} failed" in said
+    assert f"plan: basebackup: a full copy, read from node {other}" in said
+    label = node.machine.path(node.data_directory / "backup_label.old").read_text()
+    assert "BACKUP FROM: standby" in label
+    assert_recovered(cluster, 1)
+    cluster.recover(source.node_id)
+
+
+def sources(cluster: Cluster) -> list[Server]:
+    others = [cluster.node(2), cluster.node(3)]
+    return [server for server in others if server.is_running and is_copying_from(server)]
+
+
+@contextmanager
+def recovering(cluster: Cluster, node_id: int) -> Iterator[Future[Completed]]:
+    """Have Pgpool-II recover a node meanwhile."""
+    with ThreadPoolExecutor(1) as threads:
+        yield threads.submit(cluster.pgpool.recovery_node, node_id, timeout_s=120)
