@@ -89,6 +89,8 @@ def test_standby_that_is_promoted_during_the_copy(cluster: Cluster) -> None:
     assert "the copy from node 2 failed; looking for another source" in said
     assert "the standby was promoted during online backup" in said
     assert "plan: basebackup: a full copy, about" in said
+    source.stop()  # Two primaries; Pgpool-II knows nothing about that.
+    until(lambda: cluster.pgpool.primary_id() == 0, within_s=30, what="node 0 to be the primary")
     assert_recovered(cluster, 1)
 
 
