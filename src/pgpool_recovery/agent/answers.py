@@ -23,6 +23,7 @@ from pgpool_recovery.talk.protocol import (
     AskArchive,
     AskConfinement,
     AskRunning,
+    AskSource,
     AskStandby,
     AskState,
     BeginDelta,
@@ -191,6 +192,7 @@ class Answers:
                 Start()
                 | Believe()
                 | AskStandby()
+                | AskSource()
                 | StopAtOnce()
                 | StopServer()
                 | AskRunning()
@@ -322,6 +324,7 @@ class Answers:
         request: Start
         | Believe
         | AskStandby
+        | AskSource
         | StopAtOnce
         | StopServer
         | AskRunning
@@ -342,6 +345,10 @@ class Answers:
                 return self._guard.believe()
             case AskStandby():
                 return self._look.take(request, self._stop, self.limits.connect_s)
+            case AskSource():
+                from pgpool_recovery.agent.server.source import see_source
+
+                return see_source(request, self._look, self._stop, self.limits.connect_s)
             case StopAtOnce():
                 from pgpool_recovery.agent.server.probation import stop_at_once
 

@@ -154,7 +154,8 @@ class Steps:
             case CopyBaseBackup():
                 from pgpool_recovery.agent.method.base_backup import copy_base_backup
 
-                copy_base_backup(step, self._own_login, self._stop, self._said("pg_basebackup"))
+                said = self._said("pg_basebackup")
+                copy_base_backup(step, self._own_login, self._stop, said, self._emit)
             case VerifyBackup():
                 from pgpool_recovery.agent.method.base_backup import verify_backup
 

@@ -11,6 +11,7 @@ from pgpool_recovery.facts.leftover import NO_FILES, LeftFiles, Leftover
 from pgpool_recovery.facts.own_wal import NO_WAL, Compared, OwnWal
 from pgpool_recovery.facts.rejection import Rejection
 from pgpool_recovery.facts.running import Running
+from pgpool_recovery.facts.source import Source
 
 Conninfo = dict[str, str]
 """A libpq connection string as keywords and values; it never holds a secret (plan/inherited.py)."""
@@ -348,7 +349,8 @@ class Facts:
     configured. `archive` is what the target's restore_command returned; None without one. `running`
     is what the target's server reports, if it runs. `slot_logins` are SQL connections that were
     tried for the worker that synchronises failover slots. `compared` is the result of comparing the
-    target's WAL with the primary's.
+    target's WAL with the primary's. `sources` are the nodes from which a copy might be read; None
+    if that was not examined.
     """
 
     primary: PrimaryFacts
@@ -364,3 +366,4 @@ class Facts:
     archive: Archive | None = None
     slot_logins: tuple[Login, ...] = ()
     compared: Compared | None = None
+    sources: tuple[Source, ...] | None = None

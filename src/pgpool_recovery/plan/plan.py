@@ -2,6 +2,7 @@
 
 from enum import Enum
 
+from pgpool_recovery.domain.node import NodeId
 from pgpool_recovery.domain.quantity import pretty_size
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.text import with_detail
@@ -56,7 +57,8 @@ class Plan:
     advance. `needed_segment` is the first WAL segment that the primary must still have when all
     steps are done; None if it does not matter. `gives_up` is the sentence about what the target has
     and the primary does not, if that is lost. `forecast` is how long the transfer will take, if it
-    is known how much WAL the primary writes meanwhile.
+    is known how much WAL the primary writes meanwhile. `source` is the standby from which a copy is
+    read; None if that is the primary.
     """
 
     target_name: str
@@ -72,6 +74,7 @@ class Plan:
     passed_over: tuple[PassedOver, ...] = ()
     gives_up: str | None = None
     forecast: Meanwhile | None = None
+    source: NodeId | None = None
 
     @property
     def point_of_no_return(self) -> Step | None:

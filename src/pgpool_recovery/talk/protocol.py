@@ -19,6 +19,7 @@ from pgpool_recovery.facts.facts import Conninfo, LocalWal, Login, RelationSegme
 from pgpool_recovery.facts.node import Confinement, PeerFacts, Surroundings
 from pgpool_recovery.facts.own_wal import Part
 from pgpool_recovery.facts.running import Running
+from pgpool_recovery.facts.source import SourceServer
 from pgpool_recovery.facts.step import Delta, Incremental, TargetStep
 from pgpool_recovery.ssh.command import SshSettings
 
@@ -412,6 +413,19 @@ class AskStandby(Asks[StandbyFacts]):
 
 
 @record
+class AskSource(Asks[SourceServer]):
+    """Return what a base backup of the running server needs to know; change nothing.
+
+    The fields are those of `AskStandby`.
+    """
+
+    data_directory: str
+    dbname: str
+    user: str | None
+    slot_name: str | None
+
+
+@record
 class Believe(Asks[None]):
     """Leave the server that `Start` has started alone from now on: it is what it should be."""
 
@@ -604,6 +618,7 @@ Request = (
     | ReceiveBlocks
     | AskRunning
     | AskStandby
+    | AskSource
     | Believe
     | StopAtOnce
     | FindLog

@@ -169,6 +169,7 @@ class PrimaryWords:
     left: tuple[LeftWords, ...] = ()
     configuration_outside: bool = False
     restore_command: str = ""
+    synchronous_standby_names: str = ""
     access: AccessWords = field(default_factory=AccessWords)
     size: Size = Size(10 * GB)
     wal_size: Size = GB
@@ -363,6 +364,31 @@ class ConnectionsWords:
 
 
 @dataclass(frozen=True)
+class SourceWords:
+    """Another node from which a copy might be read; `minor`: its minor release.
+
+    `problem`: why it could not be examined. `trouble`: what is wrong with it as a standby.
+    `backups`: how many copies are being read from it. `unreachable`: what its server tells the
+    target. `failed`: why an attempt of this run to read from it failed.
+    """
+
+    node: int
+    lag: Size = Size(0)
+    primary: bool = False
+    asked: bool = True
+    problem: str | None = None
+    trouble: str | None = None
+    delay_ms: int = 0
+    minor: int = 7
+    wal_senders: int = 0
+    backups: int = 0
+    busy: bool = False
+    tablespaces: tuple[str, ...] = ()
+    unreachable: str | None = None
+    failed: str | None = None
+
+
+@dataclass(frozen=True)
 class FailedWords:
     """A method that has failed in this run already."""
 
@@ -421,3 +447,4 @@ class Words:
     connections: ConnectionsWords = field(default_factory=ConnectionsWords)
     policy: dict[str, Any] = field(default_factory=dict)
     failed: tuple[FailedWords, ...] = ()
+    sources: tuple[SourceWords, ...] | None = None
