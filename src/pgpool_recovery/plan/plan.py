@@ -5,6 +5,7 @@ from enum import Enum
 from pgpool_recovery.domain.quantity import pretty_size
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.text import with_detail
+from pgpool_recovery.facts.archived_wal import FromArchive
 from pgpool_recovery.facts.policy import Method
 from pgpool_recovery.facts.rejection import Rejection
 from pgpool_recovery.facts.step import Incremental, RemoveOld, RestoreBackup, Rewind, Step
@@ -47,7 +48,8 @@ class Plan:
     `moved_bytes` is an estimate of what goes over the network; None if it cannot be known in
     advance. `needed_segment` is the first WAL segment that the primary must still have when all
     steps are done; None if it does not matter. `gives_up` is the sentence about what the target has
-    and the primary does not, if that is lost.
+    and the primary does not, if that is lost. `from_archive` is the WAL that the standby gets from
+    an archive before it streams.
     """
 
     target_name: str
@@ -62,6 +64,7 @@ class Plan:
     notes: tuple[str, ...] = ()
     passed_over: tuple[PassedOver, ...] = ()
     gives_up: str | None = None
+    from_archive: FromArchive | None = None
 
     @property
     def point_of_no_return(self) -> Step | None:

@@ -13,6 +13,7 @@ from pgpool_recovery.domain.standby import StandbyFacts
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.domain.wal import History, Point, TimelineId
 from pgpool_recovery.facts.archived_history import Archive
+from pgpool_recovery.facts.archived_wal import WalTrial, WantedWal
 from pgpool_recovery.facts.backup import Backup, NoBackup
 from pgpool_recovery.facts.facts import Conninfo, LocalWal, Login, RelationSegment, TargetFacts
 from pgpool_recovery.facts.node import Confinement, PeerFacts, Surroundings
@@ -21,7 +22,7 @@ from pgpool_recovery.facts.running import Running
 from pgpool_recovery.facts.step import Incremental, TargetStep
 from pgpool_recovery.ssh.command import SshSettings
 
-PROTOCOL = 5
+PROTOCOL = 6
 """Raised whenever a message changes (tests/unit/talk/test_protocol.py). When the numbers differ,
 both ends report another protocol instead of guessing. A request that an agent offers in its
 greeting may be added without that."""
@@ -229,6 +230,21 @@ class AskArchive(Asks[Archive]):
     command: str
     history: History
     since: TimelineId
+    timeout_s: float
+
+
+@record
+class TryArchive(Asks[WalTrial]):
+    """Run a restore_command for WAL files, as the server of a data directory will run it.
+
+    Each file goes to a place where no server reads it, and is removed. Return what each one is, up
+    to the first one that the command does not deliver. `timeout_s` limits each call.
+    """
+
+    data_directory: str
+    command: str
+    wanted: tuple[WantedWal, ...]
+    segment_bytes: int
     timeout_s: float
 
 
@@ -470,6 +486,7 @@ Request = (
     | TryPeers
     | LookForBackup
     | AskArchive
+    | TryArchive
     | ReadBase
     | BeginIncremental
     | ApplyIncremental
