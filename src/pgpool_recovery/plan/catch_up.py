@@ -32,7 +32,10 @@ def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
     archive = _archive(situation)
     rejections = [
         *reject_unproven_over(situation, _gap(situation)),
-        *(reject_wal(situation, archive) or reject_wal_room(*_room(situation))),
+        *(
+            reject_wal(situation, archive)
+            or reject_wal_room(*_room(situation), is_from_archive=archive is not None)
+        ),
         *reject_settings(situation.name, situation.facts.target.access, _directory(situation)),
         *reject_replay(situation),
         *reject_untrusted(situation),

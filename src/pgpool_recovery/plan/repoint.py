@@ -54,7 +54,7 @@ def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
         *(
             _reject_past(situation, running)
             or _reject_wal(situation, running, archive)
-            or reject_wal_room(*_room(situation, running))
+            or reject_wal_room(*_room(situation, running), is_from_archive=archive is not None)
         ),
         *_reject_settings(situation.name, running),
         *reject_running(situation.name, running),
