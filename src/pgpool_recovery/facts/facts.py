@@ -151,7 +151,7 @@ class PrimaryFacts:
     was built with. `port` is where it listens. `asks_clear_text`: its pg_hba.conf has methods for
     which a client sends the password in clear text. `slot_limit_bytes` is how much WAL a slot may
     retain; None means no limit. `syncs_slots` is its own sync_replication_slots, and
-    `awaited_slots` its synchronized_standby_slots. `synchronous_standby_names` is the value of the
+    `awaited_slots` its synchronized_standby_slots. `max_wal_bytes` is max_wal_size. `synchronous_standby_names` is the value of the
     setting (domain/synchronous.py). `wal_bytes_per_s` is how much WAL it writes, and
     `wal_free_bytes` how much room the filesystem of its pg_wal has. `can_back_up`: our own role may
     call pg_backup_start.
@@ -187,6 +187,7 @@ class PrimaryFacts:
     awaited_slots: tuple[str, ...] = ()
     synchronous_standby_names: str = ""
     access: Access = NO_ACCESS
+    max_wal_bytes: int = 2**30
     wal_bytes_per_s: float | None = None
     wal_free_bytes: int | None = None
     can_back_up: bool = True

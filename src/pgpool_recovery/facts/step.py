@@ -271,6 +271,8 @@ class Rewind:
     segment_bytes: int
     is_followed_by_more: bool
     verifies_pages: bool
+    is_followed_by_archive: bool = False
+    """The WAL that it then needs is in an archive, as far as the primary does not have it."""
 
     def __str__(self) -> str:
         return "rewind it with pg_rewind"

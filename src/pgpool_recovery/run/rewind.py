@@ -18,6 +18,6 @@ def rewind(party: Party, step: Rewind) -> TargetState:
     party.slot.require_again()
     taking = TakeStep(step, party.deadlines.stall_s)
     state = party.agent.ask(taking, timeout_s=party.deadlines.step_s)
-    if not step.is_followed_by_more:
+    if not (step.is_followed_by_more or step.is_followed_by_archive):
         see_wal(party.connection, local_wal(party, step).needed(step.segment_bytes))
     return state
