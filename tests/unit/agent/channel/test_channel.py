@@ -56,6 +56,4 @@ def test_receiver_without_a_valid_token_is_refused(
     source: Path, target: BlockTarget, agent: Conversation
 ) -> None:
     with pytest.raises(Refused, match="no longer write"):
-        agent.ask(
-            opening(source_of(source), replace(target, token="another")), timeout_s=ANSWER_S
-        )
+        agent.ask(opening(source_of(source), replace(target, token="another")), timeout_s=ANSWER_S)
