@@ -25,12 +25,15 @@ from pgpool_recovery.talk.protocol import (
     AskRunning,
     AskStandby,
     AskState,
+    BeginDelta,
     BeginIncremental,
     Believe,
     CloseChannel,
+    CommitDelta,
     DigestWal,
     DiscardOld,
     DropFormerSlots,
+    Expect,
     FindLog,
     Finish,
     IsTidy,
@@ -174,6 +177,9 @@ class Answers:
                 BeginIncremental()
                 | ApplyIncremental()
                 | AbortIncremental()
+                | BeginDelta()
+                | Expect()
+                | CommitDelta()
                 | TakeStep()
                 | Undo()
                 | Finish()
@@ -263,7 +269,15 @@ class Answers:
 
     def _of_steps(
         self,
-        request: BeginIncremental | ApplyIncremental | AbortIncremental | TakeStep | Undo | Finish,
+        request: BeginIncremental
+        | ApplyIncremental
+        | AbortIncremental
+        | BeginDelta
+        | Expect
+        | CommitDelta
+        | TakeStep
+        | Undo
+        | Finish,
     ) -> Any:
         match request:
             case BeginIncremental():
@@ -272,6 +286,12 @@ class Answers:
                 return self._steps.apply_incremental(step)
             case AbortIncremental():
                 return self._steps.abort_incremental()
+            case BeginDelta():
+                return self._steps.begin_delta(request)
+            case Expect():
+                return self._steps.expect(request)
+            case CommitDelta():
+                return self._steps.commit_delta(request)
             case TakeStep(step, stall_s):
                 return self._steps.take(step, stall_s, self.limits.connect_s)
             case Undo():

@@ -150,7 +150,7 @@ class PrimaryFacts:
     which a client sends the password in clear text. `slot_limit_bytes` is how much WAL a slot may
     retain; None means no limit. `syncs_slots` is its own sync_replication_slots, and
     `awaited_slots` its synchronized_standby_slots. `synchronous_standby_names` is the value of the
-    setting (domain/synchronous.py).
+    setting (domain/synchronous.py). `can_back_up`: our own role may call pg_backup_start.
     """
 
     version: int
@@ -183,6 +183,7 @@ class PrimaryFacts:
     awaited_slots: tuple[str, ...] = ()
     synchronous_standby_names: str = ""
     access: Access = NO_ACCESS
+    can_back_up: bool = True
 
     @property
     def major(self) -> int:
@@ -266,7 +267,8 @@ class TargetFacts:
     leaves unchanged. `resumable` is the base of a directory that an incremental backup was being
     written to. `can_clone`: the filesystem can copy files without copying their blocks (reflink).
     `addresses` are those of the target's host. `failed_starts` is how often in a row its server
-    failed after a recovery.
+    failed after a recovery. `marked_identifier` is the system identifier in the marker of a
+    directory that is half written.
     """
 
     hostname: str
@@ -304,6 +306,7 @@ class TargetFacts:
     left_files: LeftFiles = NO_FILES
     own_wal: OwnWal = NO_WAL
     access: Access = NO_ACCESS
+    marked_identifier: str | None = None
 
     @property
     def is_sound(self) -> bool:

@@ -28,6 +28,7 @@ class Method(StrEnum):
     REWIND = "rewind"
     INCREMENTAL = "incremental"
     RESTORE = "restore"
+    DELTA = "delta"
     BASEBACKUP = "basebackup"
 
 
@@ -77,13 +78,16 @@ class Policy:
     """The decisions that the operator makes in the settings.
 
     `methods` are those that may be used, in the order in which they are tried. `fall_down`: when a
-    method fails, the same run goes on with the next one that is possible. `max_rate` limits copies.
+    method fails, the same run goes on with the next one that is possible. `max_rate` limits copies,
+    and what a delta reads on the primary. `workers` is how many files a delta compares at the same
+    time; None: as many as suit both hosts.
     """
 
     methods: tuple[Method, ...] = tuple(Method)
     fall_down: bool = True
     keep_old: KeepOld = KeepOld.WHEN_SPACE_ALLOWS
     max_rate: Rate | None = None
+    workers: int | None = None
     compress: Compress = Compress.AUTO
     stop_running: StopRunning = StopRunning.NEVER
     verify: Verify = Verify.STANDARD

@@ -68,6 +68,7 @@ def observe_primary(connection: Connection, *, looks_at_files: bool = True) -> P
         access=look_as_source(data, [Path(t.location, t.directory) for t in tablespaces])
         if looks_at_files
         else NO_ACCESS,
+        can_back_up=row["can_back_up"],
     )
 
 

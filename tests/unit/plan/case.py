@@ -180,6 +180,7 @@ def _primary(words: PrimaryWords, tablespaces: tuple[TablespaceWords, ...]) -> P
         restore_command=words.restore_command,
         leftovers=_left(words.left),
         access=_access(words.access, "server1"),
+        can_back_up=words.may_back_up,
     )
 
 
@@ -220,7 +221,7 @@ def _history(lines: tuple[Left, ...], current: TimelineId) -> History:
 
 def _target(words: Words) -> TargetFacts:
     target, contents = words.target, words.target.contents
-    has_control = contents == "data" and target.resumable is None
+    has_control = contents == "data" and target.resumable is None and target.marked is None
     control = _control(target.control) if has_control else None
     label = target.backup_label
     start = label if isinstance(label, Point) else None
@@ -260,6 +261,7 @@ def _target(words: Words) -> TargetFacts:
         is_standby=target.standby_signal,
         server_pid=target.process,
         failed_starts=target.failed_starts,
+        marked_identifier=target.marked,
         managed_by=target.managed_by,
         is_busy=target.busy,
         bin_directory="/usr/pgsql/bin" if target.programs else None,

@@ -172,6 +172,7 @@ class PrimaryWords:
     access: AccessWords = field(default_factory=AccessWords)
     size: Size = Size(10 * GB)
     wal_size: Size = GB
+    may_back_up: bool = True
 
 
 @dataclass(frozen=True)
@@ -310,6 +311,7 @@ class TargetWords:
     missing_wal: Lsn | None = None
     changing: str | None = None
     resumable: BaseWords | None = None
+    marked: str | None = None
     process: int | None = None
     server: ServerWords | None = None
     standby_signal: bool = True
