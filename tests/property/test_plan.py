@@ -16,8 +16,8 @@ from pgpool_recovery.facts.running import RunningServer
 from pgpool_recovery.facts.step import (
     Clone,
     CopyBaseBackup,
-    Delta,
     CreateSlot,
+    Delta,
     DiscardWaiting,
     Incremental,
     KeepToPast,
