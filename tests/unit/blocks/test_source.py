@@ -152,7 +152,7 @@ def test_error_of_the_disk_names_the_file(cluster: Path, monkeypatch: pytest.Mon
     def fail(*_: object) -> int:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(source_module.os, "preadv", fail)
+    monkeypatch.setattr("pgpool_recovery.blocks.source.os.preadv", fail)
     with pytest.raises(OSError, match=r"base/5/1") as caught:
         list(SourceFiles(source_of(cluster)).chunks("base/5/1"))
     assert caught.value.errno == 5
