@@ -318,7 +318,7 @@ class Answers:
     ) -> Any:
         match request:
             case OpenChannel():
-                return self._channel.open(request)
+                return self._channel.begin(request)
             case ListFiles():
                 return self._channel.list(request)
             case SendFiles():
