@@ -56,7 +56,7 @@ class TablespacePlace:
 
     @property
     def copy_location(self) -> str:
-        """The location that pg_basebackup writes it to."""
+        """The location that a copy is written to."""
         return f"{self.place.workspace}/new"
 
 
@@ -326,11 +326,12 @@ class RemoveOld:
 
 @record
 class CopyBaseBackup:
-    """Copy everything with pg_basebackup into the workspaces.
+    """Copy everything into the workspaces, and compare each file with the manifest on the way.
 
     `streams_by_slot`: its WAL is streamed by the slot, which then retains only WAL that has not yet
-    arrived. In that case pg_basebackup reports its position, and the primary takes it for a
-    synchronous standby if its name is in synchronous_standby_names.
+    arrived. In that case pg_receivewal reports its position, and the primary takes it for a
+    synchronous standby if its name is in synchronous_standby_names. `workers` is how many threads
+    of the primary compress.
     """
 
     touches: ClassVar[Touches] = Touches.BESIDE
@@ -341,23 +342,15 @@ class CopyBaseBackup:
     max_rate: Rate | None
     compression: str | None
     size_bytes: int
+    segment_bytes: int
     streams_by_slot: bool = True
+    workers: int | None = None
+    verifies_pages: bool = False
 
     def __str__(self) -> str:
         how = "" if self.compression is None else f", compressed with {self.compression}"
-        return f"copy about {pretty_size(self.size_bytes)} with pg_basebackup{how}"
-
-
-@record
-class VerifyBackup:
-    """Check every file of the copy against its manifest."""
-
-    touches: ClassVar[Touches] = Touches.BESIDE
-    bin_directory: str
-    places: Places
-
-    def __str__(self) -> str:
-        return "check the copy with pg_verifybackup"
+        size = pretty_size(self.size_bytes)
+        return f"copy about {size}{how}, checking each file against the manifest"
 
 
 @record
@@ -400,7 +393,6 @@ TargetStep = (
     | PutOldBack
     | RemoveOld
     | CopyBaseBackup
-    | VerifyBackup
     | ConfigureStandby
     | SwapIn
     | Repoint

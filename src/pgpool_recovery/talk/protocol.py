@@ -21,7 +21,7 @@ from pgpool_recovery.facts.running import Running
 from pgpool_recovery.facts.step import Incremental, TargetStep
 from pgpool_recovery.ssh.command import SshSettings
 
-PROTOCOL = 5
+PROTOCOL = 6
 """Raised whenever a message changes (tests/unit/talk/test_protocol.py). When the numbers differ,
 both ends report another protocol instead of guessing. A request that an agent offers in its
 greeting may be added without that."""

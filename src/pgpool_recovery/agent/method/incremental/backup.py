@@ -17,7 +17,7 @@ from pgpool_recovery.agent.method.incremental.marker import Marker, StaleDirecto
 from pgpool_recovery.agent.method.incremental.received import Counts, Received
 from pgpool_recovery.agent.method.incremental.removal import remove_unsent
 from pgpool_recovery.agent.method.incremental.tablespace import Tablespaces, link_new, unlink_gone
-from pgpool_recovery.agent.method.incremental.tar_stream import TarStream
+from pgpool_recovery.agent.method.tar_stream import TarStream
 from pgpool_recovery.domain.error import (
     Cancelled,
     Filled,
@@ -34,7 +34,7 @@ from pgpool_recovery.files.text import read_text, text_of
 from pgpool_recovery.files.write import write_file
 from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.host.system_failure import WRITING
-from pgpool_recovery.postgres.incremental_stream import (
+from pgpool_recovery.postgres.backup_stream import (
     ARCHIVE,
     BROKEN_PROTOCOL,
     DATA,
