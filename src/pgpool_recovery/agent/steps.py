@@ -211,7 +211,7 @@ class Steps:
         journal.take(Change(Method.INCREMENTAL))
         meter = Meter(self._emit)
         try:
-            counts = backup.apply(verify_pages=step.verifies_pages, on_progress=meter.tell).counts
+            applied = backup.apply(verify_pages=step.verifies_pages, on_progress=meter.tell)
         except RecoveryError as error:
             if (
                 error.target is TargetState.UNTOUCHED
@@ -219,12 +219,13 @@ class Steps:
                 journal.take(LeftAlone())
             raise
         journal.take(Changed())
+        counts = applied.counts
         self._emit(Moved(counts.bytes_received))
         self._emit(
             Said(
                 "agent",
                 f"{pretty_size(counts.bytes_received)} received; {counts.blocks_written} blocks "
-                f"and {counts.files_whole} whole files written, {counts.files_removed} removed",
+                f"and {counts.files_whole} whole files written, {applied.files_removed} removed",
             )
         )
         return target_state(journal.state)

@@ -289,6 +289,28 @@ class Incremental:
 
 
 @record
+class Delta:
+    """Write what differs from the files of a running server into the directory, block by block.
+
+    `places.data.new` is written, and for each tablespace, by its OID, the directory in `locations`.
+    `workers` is how many compare at the same time; None: as many as suit both hosts.
+    """
+
+    touches: ClassVar[Touches] = Touches.BESIDE
+    places: Places
+    bin_directory: str
+    system_identifier: str
+    slot_name: str
+    locations: dict[int, str]
+    max_rate: Rate | None
+    workers: int | None
+    verifies_pages: bool
+
+    def __str__(self) -> str:
+        return "compare it with the primary's files and copy the blocks that differ"
+
+
+@record
 class RestoreBackup:
     """Bring the directory to the newest backup of a pgBackRest repository."""
 
@@ -402,6 +424,7 @@ TargetStep = (
     | TakeOut
     | Rewind
     | Incremental
+    | Delta
     | RestoreBackup
     | PutInPlace
 )

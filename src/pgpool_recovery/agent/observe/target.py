@@ -13,7 +13,7 @@ from pgpool_recovery.agent.directory.own_login import OwnLogin
 from pgpool_recovery.agent.directory.own_wal import own_wal
 from pgpool_recovery.agent.directory.place import NO_DATA, observe_place, workspaces_of
 from pgpool_recovery.agent.directory.swap import failed_starts, standing
-from pgpool_recovery.agent.method.incremental.guard import is_half_applied
+from pgpool_recovery.agent.method.guarded.guard import is_half_applied
 from pgpool_recovery.agent.method.incremental.stale_directory import read_base
 from pgpool_recovery.domain.backup_label import parse_backup_label
 from pgpool_recovery.domain.control_data import ControlData, parse_control_data

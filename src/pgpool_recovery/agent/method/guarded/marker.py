@@ -8,6 +8,8 @@ from pgpool_recovery.domain.wal import Point, TimelineId, lsn_text, parse_lsn
 from pgpool_recovery.facts.facts import Base
 
 FORMAT = 1
+DELTA_FORMAT = 2
+"""Of a directory that a delta writes: earlier builds refuse it, as they must."""
 
 
 @record
@@ -43,8 +45,18 @@ class Marker:
     vouched: frozenset[str]
 
 
-def encode_marker(marker: Marker) -> str:
+@record
+class DeltaMarker:
+    """The marker of a directory that a delta writes: what it was does not matter, only whose."""
+
+    system_identifier: str
+
+
+def encode_marker(marker: Marker | DeltaMarker) -> str:
     """Return a marker as JSON."""
+    if isinstance(marker, DeltaMarker):
+        identifier = marker.system_identifier
+        return json.dumps({"format": DELTA_FORMAT, "system_identifier": identifier})
     stale = marker.stale
     return json.dumps(
         {
@@ -62,10 +74,12 @@ def encode_marker(marker: Marker) -> str:
     )
 
 
-def decode_marker(text: str) -> Marker:
+def decode_marker(text: str) -> Marker | DeltaMarker:
     """Return the marker in a text; raise Refused when this version does not know its format."""
     try:
         values = json.loads(text)
+        if values["format"] == DELTA_FORMAT:
+            return DeltaMarker(str(values["system_identifier"]))
         if values["format"] != FORMAT:
             raise Refused(
                 "the target was left half applied by another version of pgpool-recovery",

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 
 from pgpool_recovery.files.write import sync
@@ -9,6 +10,7 @@ from pgpool_recovery.files.write import sync
 AT_ONCE = 8
 """How many files are synced at the same time. The filesystem then writes its journal once for all
 of them, and the disk can choose the order."""
+MOST_WAITING = 1000
 
 
 def make_durable(
@@ -22,5 +24,8 @@ def make_durable(
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         for paths in (files, directories):
-            for _ in pool.map(sync_one, paths):
-                pass
+            left = iter(paths)
+            # The pool keeps an object for each call until all are done, and there may be a million.
+            while some := list(islice(left, MOST_WAITING)):
+                for _ in pool.map(sync_one, some):
+                    pass

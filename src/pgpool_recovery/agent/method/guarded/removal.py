@@ -1,12 +1,13 @@
-"""Remove from a data directory what is not in the backup, and what belongs to an earlier run."""
+"""Remove from a data directory what was not sent, and what belongs to an earlier run."""
 
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pgpool_recovery.agent.directory.workspace import NOT_DATA, remove
-from pgpool_recovery.agent.method.incremental.guard import PREFIX
-from pgpool_recovery.agent.method.incremental.received import EMPTIED, REPLACED, Received
+from pgpool_recovery.agent.method.guarded.contents import Contents
+from pgpool_recovery.agent.method.guarded.guard import PREFIX
+from pgpool_recovery.host.file_access import EMPTIED
 
 KEPT_IN_WAL = ("archive_status", "summaries")
 REMOVED_FILES = (
@@ -21,29 +22,25 @@ REMOVED_FILES = (
 """Files that describe another backup or another run of the server."""
 
 
-def remove_unsent(received: Received, check: Callable[[], None]) -> None:
-    """Remove everything that is not in the backup.
+def remove_unsent(contents: Contents, check: Callable[[], None]) -> None:
+    """Remove everything that was not sent.
 
     `check` is called between removals and may raise to end them: a later run goes on.
     """
-    for entry in list(_unsent(received)):
+    for entry in list(_unsent(contents)):
         check()
-        received.counts.files_removed += _count(entry)
+        contents.files_removed += _count(entry)
         remove(entry)
-        received.directories.add(entry.parent)
+        contents.directories.add(entry.parent)
     for name in EMPTIED:
-        _empty(received.data_directory / name, check)
+        _empty(contents.data_directory / name, check)
     for name in REMOVED_FILES:
-        remove(received.data_directory / name)
+        remove(contents.data_directory / name)
 
 
-def _unsent(received: Received) -> Iterator[Path]:
-    tops = [(name, received.data_directory / name) for name in REPLACED]
-    for oid, location in received.tablespaces.items():
-        version_directory = received.stale.version_directory
-        tops.append((f"pg_tblspc/{oid}/{version_directory}", location / version_directory))
-    for path, directory in tops:
-        yield from _unsent_in(path, directory, received.paths)
+def _unsent(contents: Contents) -> Iterator[Path]:
+    for path, directory in contents.tops():
+        yield from _unsent_in(path, directory, contents.paths)
 
 
 def _unsent_in(path: str, directory: Path, sent: set[str]) -> Iterator[Path]:

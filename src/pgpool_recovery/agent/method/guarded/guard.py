@@ -14,8 +14,13 @@ All of these files are in ``global``, so that none is taken for one of the node'
 
 from pathlib import Path
 
-from pgpool_recovery.agent.method.incremental.control_file import CONTROL_FILE
-from pgpool_recovery.agent.method.incremental.marker import Marker, decode_marker, encode_marker
+from pgpool_recovery.agent.method.guarded.control_file import CONTROL_FILE
+from pgpool_recovery.agent.method.guarded.marker import (
+    DeltaMarker,
+    Marker,
+    decode_marker,
+    encode_marker,
+)
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.files.text import read_text
 from pgpool_recovery.files.write import sync, write_file
@@ -33,7 +38,7 @@ def is_half_applied(data_directory: Path) -> bool:
     return (data_directory / MARKER).is_file() and not (data_directory / CONTROL_FILE).exists()
 
 
-def read_marker(data_directory: Path) -> Marker:
+def read_marker(data_directory: Path) -> Marker | DeltaMarker:
     """Return the marker of a half-applied directory; raise Refused when it cannot be read."""
     try:
         return decode_marker(read_text(data_directory / MARKER, MAX_MARKER_BYTES))
@@ -41,13 +46,30 @@ def read_marker(data_directory: Path) -> Marker:
         raise Refused(f"{data_directory} has no marker") from error
 
 
-def raise_guard(data_directory: Path, marker: Marker) -> None:
-    """Write the marker durably, then move the control file away; a raised guard is left alone."""
-    if is_half_applied(data_directory):
+def read_base_marker(data_directory: Path) -> Marker:
+    """Return the marker of a directory whose base is known; raise Refused when it has none."""
+    marker = read_marker(data_directory)
+    if isinstance(marker, DeltaMarker):
+        raise Refused(
+            f"{data_directory} was left half changed by a comparison of blocks",
+            detail="Its blocks are from different points in time.",
+            hint="Compare it again (delta), or make a full copy.",
+        )
+    return marker
+
+
+def raise_guard(data_directory: Path, marker: Marker | DeltaMarker) -> None:
+    """Write the marker durably, then move the control file away.
+
+    A raised guard is left alone, except that a delta replaces the marker: what it writes is from
+    later points in time than a base says.
+    """
+    if is_half_applied(data_directory) and isinstance(marker, Marker):
         return
     file = data_directory / MARKER
     write_file(file, encode_marker(marker), growing=f"{file.name}.growing")
-    (data_directory / CONTROL_FILE).rename(data_directory / OLD_CONTROL_FILE)
+    if (data_directory / CONTROL_FILE).exists():  # A half-changed directory may have none.
+        (data_directory / CONTROL_FILE).rename(data_directory / OLD_CONTROL_FILE)
     sync(data_directory / "global")
 
 

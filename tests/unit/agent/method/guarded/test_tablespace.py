@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pgpool_recovery.agent.method.incremental.tablespace import (
+from pgpool_recovery.agent.method.guarded.tablespace import (
     linked_tablespaces,
     match_tablespaces,
 )
