@@ -13,12 +13,14 @@ from pgpool_recovery.domain.standby import StandbyFacts
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.domain.wal import History, Point, TimelineId
 from pgpool_recovery.facts.archived_history import Archive
+from pgpool_recovery.facts.archived_wal import WalTrial, WantedWal
 from pgpool_recovery.facts.backup import Backup, NoBackup
 from pgpool_recovery.facts.blocks import BlockFormat, BlockSource, BlockTarget
 from pgpool_recovery.facts.facts import Conninfo, LocalWal, Login, RelationSegment, TargetFacts
 from pgpool_recovery.facts.node import Confinement, PeerFacts, Surroundings
 from pgpool_recovery.facts.own_wal import Part
 from pgpool_recovery.facts.running import Running
+from pgpool_recovery.facts.source import SourceServer
 from pgpool_recovery.facts.step import Delta, Incremental, TargetStep
 from pgpool_recovery.ssh.command import SshSettings
 
@@ -234,6 +236,21 @@ class AskArchive(Asks[Archive]):
 
 
 @record
+class TryArchive(Asks[WalTrial]):
+    """Run a restore_command for WAL files, as the server of a data directory will run it.
+
+    Each file goes to a place where no server reads it, and is removed. Return what each one is, up
+    to the first one that the command does not deliver. `timeout_s` limits each call.
+    """
+
+    data_directory: str
+    command: str
+    wanted: tuple[WantedWal, ...]
+    segment_bytes: int
+    timeout_s: float
+
+
+@record
 class ReadBase(Asks[LocalWal]):
     """Return which WAL a changed directory has, and from which position on it will need more."""
 
@@ -357,8 +374,9 @@ class SentBlocks:
 class SendFiles(Asks[SentBlocks]):
     """Compare these files with the receiver's, and send the blocks that differ.
 
-    At most `max_bytes_per_s` are read, None: without a limit. Emit `Progress` with the bytes that
-    were read since this request began.
+    Answer when all of them are on the target's disk; after a failure the channel is closed. At most
+    `max_bytes_per_s` are read, None: without a limit. Emit `Progress` with the bytes that were read
+    since this request began.
     """
 
     paths: tuple[str, ...]
@@ -367,12 +385,15 @@ class SendFiles(Asks[SentBlocks]):
 
 @record
 class CloseChannel(Asks[None]):
-    """Close the channel, and wait until all that was sent is written."""
+    """End the receiver; all that was sent is written already."""
 
 
 @record
-class ReceiveBlocks(Asks[None]):
-    """Receive blocks: after the answer, standard input and output carry frames, not messages."""
+class ReceiveBlocks(Asks[bool]):
+    """Receive blocks: after the answer, standard input and output carry frames, not messages.
+
+    Return whether the blocks may be compressed. Whether it fails or not, this is the last request.
+    """
 
     target: BlockTarget
     silence_s: float
@@ -404,6 +425,19 @@ class AskStandby(Asks[StandbyFacts]):
     dbname: str
     user: str | None
     bin_directory: str | None
+    slot_name: str | None
+
+
+@record
+class AskSource(Asks[SourceServer]):
+    """Return what a base backup of the running server needs to know; change nothing.
+
+    The fields are those of `AskStandby`.
+    """
+
+    data_directory: str
+    dbname: str
+    user: str | None
     slot_name: str | None
 
 
@@ -586,6 +620,7 @@ Request = (
     | TryPeers
     | LookForBackup
     | AskArchive
+    | TryArchive
     | ReadBase
     | BeginIncremental
     | ApplyIncremental
@@ -600,6 +635,7 @@ Request = (
     | ReceiveBlocks
     | AskRunning
     | AskStandby
+    | AskSource
     | Believe
     | StopAtOnce
     | FindLog

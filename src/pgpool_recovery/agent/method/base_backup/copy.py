@@ -67,10 +67,10 @@ class Server:
 def copy_base_backup(
     step: CopyBaseBackup, own_login: OwnLogin, stop: Stop, emit: Emit, limits: StreamLimits
 ) -> None:
-    """Copy the primary's files, each checked, and the WAL that is written meanwhile.
+    """Copy the files of the primary or a standby, each checked, and the WAL written meanwhile.
 
-    The checkpoint is a fast one, because a spread one takes as long as checkpoint_timeout allows.
-    Raises Undone when a file is not as the manifest says, when the backup fails or is silent for
+    The checkpoint is a fast one, because a spread one takes as long as checkpoint_timeout allows;
+    on a standby it is a restartpoint. Raises Undone when a file is not as the manifest says, when the backup fails or is silent for
     too long, and when pg_receivewal ends early; Refused when the primary refuses the backup, and
     Unreachable when the connection is lost.
     """
@@ -102,7 +102,7 @@ def copy_base_backup(
         wal.begin(begun.point, own_login, conninfo)
         end = copy.receive(algorithm)
         copy.make_durable()
-        wal.end(end, stop)
+        wal.end(end, stop, is_of_primary=step.source is None)
     emit(Moved(copy.received_bytes))
 
 
