@@ -281,6 +281,7 @@ class Incremental:
     """Write what changed since the directory's base into it, from an incremental base backup.
 
     `timelines` are those of the primary's history; `segment_bytes` is the size of a WAL segment.
+    `workers` is how many threads of the primary compress.
     """
 
     touches: ClassVar[Touches] = Touches.BESIDE
@@ -293,6 +294,8 @@ class Incremental:
     locations: dict[int, str]
     max_rate: Rate | None
     verifies_pages: bool
+    compression: str | None = None
+    workers: int | None = None
 
     def __str__(self) -> str:
         return "write the changed blocks from an incremental base backup onto it"
