@@ -78,5 +78,5 @@ def verify_backup(step: VerifyBackup, stop: Stop, on_line: Callable[[str], None]
     """Check every file of the copy, and that its WAL can be read; raise Undone if not."""
     program = f"{step.bin_directory}/pg_verifybackup"
     new = step.places.data.new
-    # no limit: the runner ends a step after step_s, and the agent then ends its programs
+    # no limit: the runner ends a step that makes no progress for stall_s
     run([program, "--quiet", new], stop, timeout_s=None, on_line=on_line).check()
