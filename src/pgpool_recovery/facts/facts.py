@@ -13,6 +13,7 @@ from pgpool_recovery.facts.leftover import NO_FILES, LeftFiles, Leftover
 from pgpool_recovery.facts.own_wal import NO_WAL, Compared, OwnWal
 from pgpool_recovery.facts.rejection import Rejection
 from pgpool_recovery.facts.running import Running
+from pgpool_recovery.facts.source import Source
 
 Conninfo = dict[str, str]
 """A libpq connection string as keywords and values; it never holds a secret (plan/inherited.py)."""
@@ -153,7 +154,8 @@ class PrimaryFacts:
     retain; None means no limit. `syncs_slots` is its own sync_replication_slots, and
     `awaited_slots` its synchronized_standby_slots. `synchronous_standby_names` is the value of the
     setting (domain/synchronous.py). `wal_bytes_per_s` is how much WAL it writes, and
-    `wal_free_bytes` how much room the filesystem of its pg_wal has.
+    `wal_free_bytes` how much room the filesystem of its pg_wal has. `can_back_up`: our own role may
+    call pg_backup_start.
     """
 
     version: int
@@ -188,6 +190,7 @@ class PrimaryFacts:
     access: Access = NO_ACCESS
     wal_bytes_per_s: float | None = None
     wal_free_bytes: int | None = None
+    can_back_up: bool = True
 
     @property
     def major(self) -> int:
@@ -271,7 +274,8 @@ class TargetFacts:
     leaves unchanged. `resumable` is the base of a directory that an incremental backup was being
     written to. `can_clone`: the filesystem can copy files without copying their blocks (reflink).
     `addresses` are those of the target's host. `failed_starts` is how often in a row its server
-    failed after a recovery.
+    failed after a recovery. `marked_identifier` is the system identifier in the marker of a
+    directory that is half written.
     """
 
     hostname: str
@@ -309,6 +313,7 @@ class TargetFacts:
     left_files: LeftFiles = NO_FILES
     own_wal: OwnWal = NO_WAL
     access: Access = NO_ACCESS
+    marked_identifier: str | None = None
 
     @property
     def is_sound(self) -> bool:
@@ -351,7 +356,8 @@ class Facts:
     configured. `archive` is what the target's restore_command returned; None without one. `running`
     is what the target's server reports, if it runs. `slot_logins` are SQL connections that were
     tried for the worker that synchronises failover slots. `compared` is the result of comparing the
-    target's WAL with the primary's.
+    target's WAL with the primary's. `sources` are the nodes from which a copy might be read; None
+    if that was not examined.
     """
 
     primary: PrimaryFacts
@@ -367,3 +373,4 @@ class Facts:
     archive: Archive | None = None
     slot_logins: tuple[Login, ...] = ()
     compared: Compared | None = None
+    sources: tuple[Source, ...] | None = None

@@ -224,6 +224,7 @@ def _plan(plan: Plan) -> dict[str, Any]:
     final = plan.point_of_no_return
     return {
         "method": str(plan.method),
+        "source": plan.source,
         "summary": plan.summary,
         "moved_bytes": plan.moved_bytes,
         "seconds": None if plan.forecast is None else round(plan.forecast.seconds),

@@ -2,12 +2,20 @@
 
 from enum import Enum
 
+from pgpool_recovery.domain.node import NodeId
 from pgpool_recovery.domain.quantity import pretty_size
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.text import with_detail
 from pgpool_recovery.facts.policy import Method
 from pgpool_recovery.facts.rejection import Rejection
-from pgpool_recovery.facts.step import Incremental, RemoveOld, RestoreBackup, Rewind, Step
+from pgpool_recovery.facts.step import (
+    Delta,
+    Incremental,
+    RemoveOld,
+    RestoreBackup,
+    Rewind,
+    Step,
+)
 from pgpool_recovery.plan.meanwhile import WORTH_SAYING_BYTES, Meanwhile
 from pgpool_recovery.plan.space import Room
 
@@ -49,7 +57,8 @@ class Plan:
     advance. `needed_segment` is the first WAL segment that the primary must still have when all
     steps are done; None if it does not matter. `gives_up` is the sentence about what the target has
     and the primary does not, if that is lost. `forecast` is how long the transfer will take, if it
-    is known how much WAL the primary writes meanwhile.
+    is known how much WAL the primary writes meanwhile. `source` is the standby from which a copy is
+    read; None if that is the primary.
     """
 
     target_name: str
@@ -65,12 +74,14 @@ class Plan:
     passed_over: tuple[PassedOver, ...] = ()
     gives_up: str | None = None
     forecast: Meanwhile | None = None
+    source: NodeId | None = None
 
     @property
     def point_of_no_return(self) -> Step | None:
         """The step up to which everything can be undone; None if that is so until the end."""
         is_only_copy = self.old_data in (OldData.CHANGED, OldData.HALF)
-        changing = (RemoveOld, Rewind, Incremental, RestoreBackup) if is_only_copy else (RemoveOld,)
+        in_place = (Rewind, Incremental, RestoreBackup, Delta)
+        changing = (RemoveOld, *in_place) if is_only_copy else (RemoveOld,)
         return next((step for step in self.steps if isinstance(step, changing)), None)
 
     def sentences(self) -> tuple[str, ...]:

@@ -56,6 +56,6 @@ def test_work_of_a_program_without_a_limit_renews_that_of_the_step(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(activity, "LOOK_EVERY_S", 0.05)
-    stop = Stop(lambda: stop.ask())
+    stop = Stop(lambda: stop.ask())  # noqa: PLW0108 - it does not exist yet
     with pytest.raises(Cancelled):
         run([sys.executable, "-c", COMPUTES], stop, timeout_s=None)
