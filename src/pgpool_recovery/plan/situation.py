@@ -178,7 +178,7 @@ class Situation:
         waiting = (place.waiting_bytes or 0 for place in self.facts.target.places())
         return DiscardWaiting(self.places, sum(waiting))
 
-    def configure(self, places: Places) -> ConfigureStandby:
+    def configure(self, places: Places, *, restore_command: str | None = None) -> ConfigureStandby:
         """Return the step that makes a copy a standby."""
         return ConfigureStandby(
             places=places,
@@ -189,6 +189,7 @@ class Situation:
             bin_directory=self.bin_directory,
             is_of_primary=not self.facts.target.is_data_directory,
             drops_restore_command=is_broken(self.facts),
+            restore_command=restore_command,
         )
 
     def repoint(self) -> Repoint:
