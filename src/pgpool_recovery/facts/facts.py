@@ -314,6 +314,8 @@ class TargetFacts:
     left_files: LeftFiles = NO_FILES
     own_wal: OwnWal = NO_WAL
     access: Access = NO_ACCESS
+    has_zstd: bool = False
+    """Whether its host can decompress what the primary compresses (host/zstd.py)."""
     marked_identifier: str | None = None
 
     @property

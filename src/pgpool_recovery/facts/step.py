@@ -58,7 +58,7 @@ class TablespacePlace:
 
     @property
     def copy_location(self) -> str:
-        """The location that pg_basebackup writes it to."""
+        """The location that a copy is written to."""
         return f"{self.place.workspace}/new"
 
 
@@ -372,12 +372,13 @@ class SourceNode:
 
 @record
 class CopyBaseBackup:
-    """Copy everything with pg_basebackup into the workspaces.
+    """Copy everything into the workspaces, and compare each file with the manifest on the way.
 
     `streams_by_slot`: its WAL is streamed by the slot, which then retains only WAL that has not yet
-    arrived. In that case pg_basebackup reports its position, and the primary takes it for a
+    arrived. In that case pg_receivewal reports its position, and the primary takes it for a
     synchronous standby if its name is in synchronous_standby_names. `source` is the standby to
-    which `conninfo` leads; None if that is the primary.
+    which `conninfo` leads; None if that is the primary. `workers` is how many threads of that
+    server compress.
     """
 
     touches: ClassVar[Touches] = Touches.BESIDE
@@ -388,25 +389,17 @@ class CopyBaseBackup:
     max_rate: Rate | None
     compression: str | None
     size_bytes: int
+    segment_bytes: int
     streams_by_slot: bool = True
     source: SourceNode | None = None
+    workers: int | None = None
+    verifies_pages: bool = False
 
     def __str__(self) -> str:
         whence = "" if self.source is None else f" from {self.source}"
         how = "" if self.compression is None else f", compressed with {self.compression}"
-        return f"copy about {pretty_size(self.size_bytes)} with pg_basebackup{whence}{how}"
-
-
-@record
-class VerifyBackup:
-    """Check every file of the copy against its manifest."""
-
-    touches: ClassVar[Touches] = Touches.BESIDE
-    bin_directory: str
-    places: Places
-
-    def __str__(self) -> str:
-        return "check the copy with pg_verifybackup"
+        size = pretty_size(self.size_bytes)
+        return f"copy about {size}{whence}{how}, checking each file against the manifest"
 
 
 @record
@@ -451,7 +444,6 @@ TargetStep = (
     | PutOldBack
     | RemoveOld
     | CopyBaseBackup
-    | VerifyBackup
     | ConfigureStandby
     | SwapIn
     | Repoint
