@@ -291,7 +291,6 @@ def carry_out(
     timeout = settings.timeout
     deadlines = Deadlines(
         stall_s=timeout.stall_s,
-        step_s=timeout.step_s,
         undo_s=timeout.undo_s,
         answer_s=settings.agent.answer_s,
         connect_s=timeout.connect_s,

@@ -129,7 +129,11 @@ def start_and_follow(
         if started.is_standby and started.slot_name is not None:
             drop_former_slots(agent, target, primary, settings, emit)
             drop_left_slot(connection, target, started.slot_name, emit, primary.awaited_slots)
-        if agent.ask(DiscardOld(target.data_directory), timeout_s=settings.timeout.step_s):
+        if agent.ask(
+            DiscardOld(target.data_directory),
+            timeout_s=settings.timeout.stall_s,
+            is_renewed_by_events=True,
+        ):
             emit(Said("agent", "the new server runs, so the old data was removed"))
     return started, stream
 
@@ -184,7 +188,7 @@ def see_slot(
     if not replace_ended(connection, target, slot_name, emit):
         return
     wanted = wanted_facts(target, primary, settings)
-    facts = agent.ask(wanted, timeout_s=settings.timeout.observe_s)
+    facts = agent.ask(wanted, timeout_s=settings.timeout.observe_s, is_renewed_by_events=True)
     begin = waits_in_vain_from(facts, read_wal(connection))
     if begin is not None:
         raise Incomplete(

@@ -233,11 +233,11 @@ class Answers:
         match request:
             case Tidy():
                 import_ahead(STEPS)
-                return swap.tidy(data)
+                return swap.tidy(data, self._stop.got_on)
             case IsTidy():
                 return swap.is_tidy(data)
             case DiscardOld():
-                return swap.discard_old(data)
+                return swap.discard_old(data, self._stop.got_on)
 
     def _of_host(
         self,

@@ -116,6 +116,7 @@ class Steps:
         self._reversals: list[Callable[[], None]] = []
         """What undoes the changes of files; the last one is undone first."""
         self._backup: IncrementalBackup | None = None
+        self._removal = Meter(emit)
         self._delta: DeltaWrite | None = None
 
     @property
@@ -135,6 +136,7 @@ class Steps:
         if isinstance(step, Reserve):
             self._reserve(step)
         else:
+            self._removal = Meter(self._emit, getattr(step, "size_bytes", 0))
             self._take(step, self._reserved(), stall_s, connect_s)
         return target_state(self._reserved().state)
 
@@ -182,10 +184,15 @@ class Steps:
     def _reserve(self, step: Reserve) -> None:
         self._wanted = Path(step.places.data.path)
         try:
-            self._journal = swap.reserve(step.places)
+            self._journal = swap.reserve(step.places, self._freed)
         except Busy:
             self._wanted = None  # Its state is reported by the recovery that holds the lock.
             raise
+
+    def _freed(self, count: int) -> None:
+        """Take how much was removed; whatever is removed, terabytes take their time."""
+        self._stop.got_on()
+        self._removal.add(count)
 
     def _reserved(self) -> Journal:
         """Return the journal of the target that was reserved."""

@@ -1,5 +1,7 @@
 """All facts that a decision may be based on, learnt from the primary and from the target."""
 
+from collections.abc import Iterator
+
 from pgpool_recovery.domain.control_data import ControlData
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.target_state import TargetState
@@ -325,6 +327,11 @@ class TargetFacts:
         nothing.
         """
         return self.control is not None and not self.has_backup_label and self.control.is_consistent
+
+    def places(self) -> Iterator[PlaceFacts]:
+        """Yield each of its directories once."""
+        found = (self.data, *([] if self.wal is None else [self.wal]), *self.tablespaces.values())
+        yield from {place.path: place for place in found}.values()
 
     @property
     def old_waits(self) -> bool:

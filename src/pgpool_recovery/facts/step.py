@@ -100,6 +100,7 @@ class DiscardWaiting:
 
     touches: ClassVar[Touches] = Touches.BESIDE
     places: Places
+    size_bytes: int = 0
 
     def __str__(self) -> str:
         return "remove the data that an earlier recovery replaced"
@@ -356,6 +357,7 @@ class RemoveOld:
 
     touches: ClassVar[Touches] = Touches.PLACE
     places: Places
+    size_bytes: int = 0
 
     def __str__(self) -> str:
         return f"remove the old data in {self.places.data.path}"

@@ -66,9 +66,9 @@ def observe_target(
     patience = settings.timeout.observe_s
     directory = request.target.data_directory
     if tidies:
-        agent.ask(Tidy(directory), timeout_s=settings.timeout.step_s)
+        agent.ask(Tidy(directory), timeout_s=settings.timeout.stall_s, is_renewed_by_events=True)
     wanted = wanted_facts(request.target, primary, settings)
-    target = agent.ask(wanted, timeout_s=patience)
+    target = agent.ask(wanted, timeout_s=patience, is_renewed_by_events=True)
     running = None
     if target.server_pid is not None:
         running = ask_running(agent, primary, target, settings)

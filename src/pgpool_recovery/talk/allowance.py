@@ -11,7 +11,7 @@ import math
 import time
 from collections.abc import Callable
 
-from pgpool_recovery.domain.event import Emit, Event, Moved, Progress, Said, fit
+from pgpool_recovery.domain.event import Emit, Event, GotOn, Moved, Progress, Said, fit
 from pgpool_recovery.domain.record import replace
 
 PROGRAMS = ("agent", "pg_receivewal", "pg_rewind", "pgbackrest")
@@ -46,6 +46,8 @@ class Allowance:
             case Progress():
                 if self._is_time_for(event):
                     self._emit(event)
+            case GotOn():
+                pass  # That it arrived is all that it says (Conversation.ask).
             case Moved(count):
                 self._take(event, 0, is_sound=0 <= count <= MAX_COUNT)
             case Said():
