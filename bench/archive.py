@@ -38,6 +38,16 @@ KEEPING = f"mkdir -p {ARCHIVE} && test ! -f {ARCHIVE}/%f && cp %p {ARCHIVE}/%f"
 COPYING = f"scp -q -o BatchMode=yes node0:{ARCHIVE}/%f %p"
 ARCHIVING = {"archive_mode": "on", "archive_command": KEEPING}
 COPY = "pg_basebackup"
+BYTES_PER_ROW = 1100
+TABLE = """
+CREATE TABLE big (id bigint PRIMARY KEY, value int NOT NULL, filler bytea NOT NULL);
+INSERT INTO big
+SELECT n, 0, (SELECT string_agg(sha512((n || ' ' || part)::bytea), '')
+                FROM generate_series(1, 16) AS part)
+  FROM generate_series(1, {rows}) AS n;
+VACUUM (FREEZE, ANALYZE) big;
+"""
+"""It cannot be compressed, so that the link limits every way, as with data that is encrypted."""
 _ARCHIVED_WITHIN_S = 300
 _IS_ARCHIVED = """
 SELECT 1 FROM pg_stat_archiver
@@ -107,7 +117,7 @@ def main() -> None:
         Workspace() as workspace,
         cluster_on_hosts(workspace, plan, on_disk=True) as cluster,
     ):
-        load(cluster, options.gigabytes)
+        load(cluster, TABLE.format(rows=round(options.gigabytes * 1e9 / BYTES_PER_ROW)))
         install(cluster, builds[OURS])
         snapshot = Snapshot(cluster, workspace.make("snapshot"))
         bench = Bench(cluster, snapshot, builds, options.percent, options.rate)

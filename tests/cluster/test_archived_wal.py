@@ -26,7 +26,7 @@ KEEPING = (
 )
 """A former standby also archives a file that its primary has archived before."""
 COPYING = f"cp {ARCHIVE}/%f %p"
-SEGMENTS = 4
+SEGMENTS = 3
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +126,7 @@ def test_command_of_the_settings_becomes_the_nodes(cluster: Cluster) -> None:
     node = cluster.node(1)
     stop(cluster, node, "false")
     lose_wal(cluster.primary, node)
-    command = f"sleep 1.5; cat {ARCHIVE}/%f | gzip | gunzip > %p && test -s %p"
+    command = f"sleep 1.1; cat {ARCHIVE}/%f | gzip | gunzip > %p && test -s %p"
     text = f"[archive]\nrestore_command = '{command}'\n[timeout]\narchive_s = 1\n"
     with settings(cluster, text):
         log = recover(cluster, node)
@@ -144,9 +144,9 @@ def test_hole_that_shows_at_the_start_leads_to_the_next_method(cluster: Cluster)
     assert made["method"] == "catch-up", made
     (note,) = [note for note in made["notes"] if "from the archive" in note]
     first = note.partition("(")[2][:24]
-    hole = f"{first[:8]}{int(first[8:], 16) + 2:016X}"
+    hole = f"{first[:8]}{int(first[8:], 16) + 1:016X}"
     (archive(cluster) / hole).unlink()
-    with settings(cluster, "[timeout]\nstreaming_s = 8\n"):
+    with settings(cluster, "[timeout]\nstreaming_s = 5\n"):
         log = recover(cluster, node)
     assert methods(log) == ["catch-up", "basebackup"], log
     assert "catch-up failed; looking for another method" in log
