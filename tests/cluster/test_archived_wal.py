@@ -148,5 +148,5 @@ def test_hole_that_shows_at_the_start_leads_to_the_next_method(cluster: Cluster)
     (archive(cluster) / hole).unlink()
     with settings(cluster, "[timeout]\nstreaming_s = 5\n"):
         log = recover(cluster, node)
-    assert methods(log) == ["catch-up", "basebackup"], log
+    assert methods(log) == ["catch-up", "delta"], log
     assert "catch-up failed; looking for another method" in log
