@@ -67,7 +67,7 @@ def test_standby_whose_wal_is_gone_gets_it_from_the_archive(cluster: Cluster) ->
     fall_behind(cluster)
     log = recover(cluster)
     assert methods(log) == ["catch-up"], log
-    assert "come from the archive, by archive-get of pgBackRest" in log
+    assert "from the archive, by archive-get of pgBackRest" in log
     assert_reads_the_archive(cluster.node(1))
 
 

@@ -101,7 +101,8 @@ def _settings(report: Report, target: Target, server: ServerFacts) -> Iterator[F
         yield Finding(
             Kind.NO_SUMMARIES,
             target.node_id,
-            f"summarize_wal is off on {name}, so a node whose WAL is gone needs a full copy",
+            f"summarize_wal is off on {name}, so no incremental backup can bring back a node whose "
+            "WAL is gone",
             f"{on(target)}: ALTER SYSTEM SET summarize_wal = on, and reload. {EVERY_NODE}",
         )
     if server.settings["wal_level"] not in ("replica", "logical"):

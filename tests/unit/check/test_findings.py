@@ -441,7 +441,8 @@ CASES: dict[Kind, tuple[Report, list[int | None], str]] = {
     Kind.NO_SUMMARIES: (
         of_17(),
         [1],
-        "summarize_wal is off on node 1, so a node whose WAL is gone needs a full copy",
+        "summarize_wal is off on node 1, so no incremental backup can bring back a node whose WAL "
+        "is gone",
     ),
     Kind.WAL_LEVEL: (
         with_server(2, wal_level="minimal"),

@@ -1,11 +1,18 @@
 """By which files an archive is tried, and what follows from them."""
 
+from pathlib import Path
+
 import pytest
 
 from pgpool_recovery.domain.wal import History, Lsn, Point, TimelineId
+from pgpool_recovery.facts.step import ConfigureStandby, KeepToPast, Repoint, RepointRunning
 from pgpool_recovery.plan.from_archive import Gap, gap_from, overlap_name, tried_names
+from pgpool_recovery.plan.ladder import make_plan
+from pgpool_recovery.plan.plan import Plan
+from tests.unit.plan.case import read_case
 from tests.unit.plan.situation import SEGMENT, wal
 
+CASES = Path(__file__).with_name("cases")
 ONE, TWO = TimelineId(1), TimelineId(2)
 
 
@@ -73,3 +80,48 @@ def test_file_that_is_not_full_is_in_no_archive() -> None:
     assert overlap_name(wal()) == "00000001000000000000000A"
     assert overlap_name(wal(written=Lsn(11 * SEGMENT))) == "00000001000000000000000A"
     assert overlap_name(wal(written=Lsn(11 * SEGMENT - 1))) is None
+
+
+@pytest.mark.parametrize(
+    ("case", "kind"),
+    [
+        ("catch_up/archive_of_the_settings", Repoint),
+        ("catch_up/archive_for_a_directory_taken_out", ConfigureStandby),
+        ("repoint/archive_has_the_wal", RepointRunning),
+        ("rewind/archive_has_the_wal", ConfigureStandby),
+    ],
+)
+def test_command_that_is_not_the_nodes_is_set(case: str, kind: type) -> None:
+    made = plan_of(case)
+    assert made.from_archive is not None
+    (step,) = [step for step in made.steps if isinstance(step, kind)]
+    assert step.restore_command == made.from_archive.command
+    assert made.needed_segment == made.from_archive.next_segment == 0x50
+
+
+@pytest.mark.parametrize("case", ["catch_up/archive_has_the_wal", "catch_up/archive_over_a_fork"])
+def test_nodes_own_command_is_left_alone(case: str) -> None:
+    (step,) = [step for step in plan_of(case).steps if isinstance(step, Repoint)]
+    assert step.restore_command is None
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        "catch_up/archive_over_a_fork",
+        "repoint/archive_that_it_reads_already",
+        "rewind/archive_has_the_wal",
+    ],
+)
+def test_first_file_of_a_timeline_comes_from_the_archive(case: str) -> None:
+    made = plan_of(case)
+    (step,) = [step for step in made.steps if isinstance(step, KeepToPast)]
+    assert step.archived == ("000000020000000000000040",)
+    assert step.archive == made.from_archive
+
+
+def plan_of(case: str) -> Plan:
+    read = read_case(CASES / f"{case}.toml")
+    made = make_plan(read.target, read.facts, read.policy)
+    assert isinstance(made, Plan)
+    return made
