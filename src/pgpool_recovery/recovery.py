@@ -11,20 +11,22 @@ from collections.abc import Callable
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import Filled, Incomplete, NoRoom, QueryRefused, Refused, Undone
 from pgpool_recovery.domain.event import Emit, Finished, PlanMade, Said
-from pgpool_recovery.domain.node import RecoveryRequest
+from pgpool_recovery.domain.node import RecoveryRequest, Target
 from pgpool_recovery.domain.record import replace
 from pgpool_recovery.domain.standby import StandbyFacts
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.facts.facts import PrimaryFacts
 from pgpool_recovery.facts.policy import Method
 from pgpool_recovery.facts.rejection import Rejection, as_error
-from pgpool_recovery.facts.step import RepointRunning
+from pgpool_recovery.facts.step import CheckMade, RepointRunning
 from pgpool_recovery.log.note import note, note_parts
 from pgpool_recovery.observe.consent import agreement_for
 from pgpool_recovery.observe.link import measure_link
+from pgpool_recovery.observe.made import see_made
 from pgpool_recovery.observe.primary import observing_primary
 from pgpool_recovery.observe.target import observe_target
 from pgpool_recovery.plan.ladder import make_plan
+from pgpool_recovery.plan.made import Accepted
 from pgpool_recovery.plan.plan import PassedOver, Plan
 from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.run.called_agent import CalledAgent
@@ -108,7 +110,7 @@ def follow_ladder(
                 server.refuse_excess(plan, failed)
                 emit(PlanMade(plan.method, plan.sentences()))
             try:
-                carry_out(plan, connection, agent, settings, emit)
+                carry_out(plan, target, connection, agent, settings, emit)
                 break
             except (Undone, Incomplete, Refused, QueryRefused) as error:
                 if plan.method is Method.BASEBACKUP or not settings.policy.fall_down:
@@ -117,7 +119,7 @@ def follow_ladder(
                     raise  # A full or read-only disk is no reason to give up the old data.
                 state = error.target
                 reason = Rejection(error.message, error.detail, error.hint)
-                failed = (*failed, PassedOver(plan.method, (reason,)))
+                failed = (*failed, PassedOver(plan.method, (reason,), plan.own))
                 with leaving(state):
                     emit(Said("runner", f"{plan.method} failed; looking for another method"))
     return plan
@@ -184,7 +186,12 @@ def depends_on_link(plan: Plan | tuple[Rejection, ...], agent: Conversation) -> 
 
 
 def carry_out(
-    plan: Plan, connection: Connection, agent: Conversation, settings: Settings, emit: Emit
+    plan: Plan,
+    target: Target,
+    connection: Connection,
+    agent: Conversation,
+    settings: Settings,
+    emit: Emit,
 ) -> None:
     """Take the steps of a plan, and undo them if one fails."""
     timeout = settings.timeout
@@ -201,7 +208,10 @@ def carry_out(
     def see(step: RepointRunning) -> None:
         see_following(connection, agent, plan, step, settings, emit)
 
-    Run(Party(connection, agent, slot, emit, deadlines, see)).carry_out(plan)
+    def judge(step: CheckMade) -> Accepted:
+        return see_made(connection, agent, target, settings, step)
+
+    Run(Party(connection, agent, slot, emit, deadlines, see, judge)).carry_out(plan)
 
 
 def see_following(

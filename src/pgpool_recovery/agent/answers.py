@@ -22,6 +22,7 @@ from pgpool_recovery.talk.protocol import (
     ApplyIncremental,
     AskArchive,
     AskConfinement,
+    AskMade,
     AskRunning,
     AskStandby,
     AskState,
@@ -37,6 +38,7 @@ from pgpool_recovery.talk.protocol import (
     LogPosition,
     LookAround,
     LookForBackup,
+    LookForPrograms,
     MakeIndependent,
     Observe,
     ReadBase,
@@ -52,6 +54,7 @@ from pgpool_recovery.talk.protocol import (
     TryPeers,
     Undo,
     Weigh,
+    WriteLabel,
 )
 
 if TYPE_CHECKING:
@@ -146,6 +149,7 @@ class Answers:
                 | TryLogins()
                 | TryPeers()
                 | LookForBackup()
+                | LookForPrograms()
                 | AskArchive()
             ):
                 return self._of_host(request)
@@ -153,6 +157,8 @@ class Answers:
                 BeginIncremental()
                 | ApplyIncremental()
                 | AbortIncremental()
+                | WriteLabel()
+                | AskMade()
                 | TakeStep()
                 | Undo()
                 | Finish()
@@ -208,7 +214,13 @@ class Answers:
 
     def _of_host(
         self,
-        request: LookAround | AskConfinement | TryLogins | TryPeers | LookForBackup | AskArchive,
+        request: LookAround
+        | AskConfinement
+        | TryLogins
+        | TryPeers
+        | LookForBackup
+        | LookForPrograms
+        | AskArchive,
     ) -> Any:
         match request:
             case LookAround():
@@ -233,6 +245,10 @@ class Answers:
                 return observe_repository(
                     stanza, self._stop, timeout_s=timeout_s, archive_s=archive_s
                 )
+            case LookForPrograms(programs):
+                from pgpool_recovery.agent.method.command import look_for_programs
+
+                return look_for_programs(programs)
             case AskArchive():
                 from pgpool_recovery.agent.observe.archived_history import ask_archive
 
@@ -240,7 +256,14 @@ class Answers:
 
     def _of_steps(
         self,
-        request: BeginIncremental | ApplyIncremental | AbortIncremental | TakeStep | Undo | Finish,
+        request: BeginIncremental
+        | ApplyIncremental
+        | AbortIncremental
+        | WriteLabel
+        | AskMade
+        | TakeStep
+        | Undo
+        | Finish,
     ) -> Any:
         match request:
             case BeginIncremental():
@@ -249,6 +272,12 @@ class Answers:
                 return self._steps.apply_incremental(step)
             case AbortIncremental():
                 return self._steps.abort_incremental()
+            case WriteLabel(directory, label):
+                from pgpool_recovery.agent.method.command import write_label
+
+                return write_label(Path(directory), label)
+            case AskMade(wanted):
+                return self._steps.see_made(wanted)
             case TakeStep(step, stall_s):
                 return self._steps.take(step, stall_s, self.limits.connect_s)
             case Undo():
@@ -328,6 +357,10 @@ def places_of(request: Request) -> Iterator[Path]:
     The steps after Reserve are not included, since they work in the directories that it checked.
     """
     match request:
+        case WriteLabel(directory):
+            yield Path(directory)
+        case AskMade(wanted):
+            yield Path(wanted.data_directory)
         case ReadBase(directory):
             yield Path(directory)
         case TakeStep(Reserve(places)):

@@ -8,6 +8,7 @@ from pgpool_recovery.facts.access import NO_ACCESS, Access
 from pgpool_recovery.facts.archived_history import Archive
 from pgpool_recovery.facts.backup import Backup, NoBackup
 from pgpool_recovery.facts.leftover import NO_FILES, LeftFiles, Leftover
+from pgpool_recovery.facts.own_method import OwnMethod
 from pgpool_recovery.facts.own_wal import NO_WAL, Compared, OwnWal
 from pgpool_recovery.facts.rejection import Rejection
 from pgpool_recovery.facts.running import Running
@@ -341,7 +342,7 @@ class Facts:
     configured. `archive` is what the target's restore_command returned; None without one. `running`
     is what the target's server reports, if it runs. `slot_logins` are SQL connections that were
     tried for the worker that synchronises failover slots. `compared` is the result of comparing the
-    target's WAL with the primary's.
+    target's WAL with the primary's. `own_methods` are the commands of the settings for this node.
     """
 
     primary: PrimaryFacts
@@ -357,3 +358,4 @@ class Facts:
     archive: Archive | None = None
     slot_logins: tuple[Login, ...] = ()
     compared: Compared | None = None
+    own_methods: tuple[OwnMethod, ...] = ()

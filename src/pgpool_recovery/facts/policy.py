@@ -28,6 +28,7 @@ class Method(StrEnum):
     REWIND = "rewind"
     INCREMENTAL = "incremental"
     RESTORE = "restore"
+    COMMAND = "command"
     BASEBACKUP = "basebackup"
 
 

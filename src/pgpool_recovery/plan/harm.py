@@ -18,6 +18,7 @@ from pgpool_recovery.facts.step import (
     RepointRunning,
     RestoreBackup,
     Rewind,
+    RunCommand,
     Step,
 )
 from pgpool_recovery.plan.plan import OldData, Plan
@@ -51,6 +52,7 @@ BY_STEP: dict[type[Step], Reach] = {
     Rewind: Reach.BLOCKS,
     Incremental: Reach.BLOCKS,
     RestoreBackup: Reach.BACKUP,
+    RunCommand: Reach.BACKUP,
     CopyBaseBackup: Reach.COPY,
     RemoveOld: Reach.COPY,
 }
@@ -61,6 +63,7 @@ BY_METHOD = {
     Method.REWIND: Reach.BLOCKS,
     Method.INCREMENTAL: Reach.BLOCKS,
     Method.RESTORE: Reach.BACKUP,
+    Method.COMMAND: Reach.BACKUP,
     Method.BASEBACKUP: Reach.COPY,
 }
 

@@ -7,7 +7,14 @@ from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.text import with_detail
 from pgpool_recovery.facts.policy import Method
 from pgpool_recovery.facts.rejection import Rejection
-from pgpool_recovery.facts.step import Incremental, RemoveOld, RestoreBackup, Rewind, Step
+from pgpool_recovery.facts.step import (
+    Incremental,
+    RemoveOld,
+    RestoreBackup,
+    Rewind,
+    RunCommand,
+    Step,
+)
 from pgpool_recovery.plan.space import Room
 
 
@@ -30,14 +37,19 @@ class OldData(Enum):
 
 @record
 class PassedOver:
-    """A method that would move less data, and why it cannot be used."""
+    """A method that would move less data, and why it cannot be used.
+
+    `own` is the name of the command of the settings that was tried.
+    """
 
     method: Method
     reasons: tuple[Rejection, ...]
+    own: str | None = None
 
     def __str__(self) -> str:
         reasons = (with_detail(reason.message, reason.detail) for reason in self.reasons)
-        return f"not {self.method}: {'; '.join(reasons)}"
+        name = self.method if self.own is None else f"{self.method} {self.own}"
+        return f"not {name}: {'; '.join(reasons)}"
 
 
 @record
@@ -47,7 +59,8 @@ class Plan:
     `moved_bytes` is an estimate of what goes over the network; None if it cannot be known in
     advance. `needed_segment` is the first WAL segment that the primary must still have when all
     steps are done; None if it does not matter. `gives_up` is the sentence about what the target has
-    and the primary does not, if that is lost.
+    and the primary does not, if that is lost. `own` is the name of the command of the settings that
+    makes the data.
     """
 
     target_name: str
@@ -62,12 +75,17 @@ class Plan:
     notes: tuple[str, ...] = ()
     passed_over: tuple[PassedOver, ...] = ()
     gives_up: str | None = None
+    own: str | None = None
 
     @property
     def point_of_no_return(self) -> Step | None:
         """The step up to which everything can be undone; None if that is so until the end."""
         is_only_copy = self.old_data in (OldData.CHANGED, OldData.HALF)
-        changing = (RemoveOld, Rewind, Incremental, RestoreBackup) if is_only_copy else (RemoveOld,)
+        changing = (
+            (RemoveOld, Rewind, Incremental, RestoreBackup, RunCommand)
+            if is_only_copy
+            else (RemoveOld,)
+        )
         return next((step for step in self.steps if isinstance(step, changing)), None)
 
     def sentences(self) -> tuple[str, ...]:

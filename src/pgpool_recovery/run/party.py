@@ -5,12 +5,14 @@ from collections.abc import Callable
 from pgpool_recovery.domain.error import Unreachable
 from pgpool_recovery.domain.event import Emit, Said
 from pgpool_recovery.domain.record import record
-from pgpool_recovery.facts.step import RepointRunning
+from pgpool_recovery.facts.step import CheckMade, RepointRunning
+from pgpool_recovery.plan.made import Accepted
 from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.run.own_slot import OwnSlot
 from pgpool_recovery.talk.conversation import Conversation
 
 SeeFollowing = Callable[[RepointRunning], None]
+SeeMade = Callable[[CheckMade], Accepted]
 
 
 @record
@@ -33,6 +35,7 @@ class Party:
     """The participants of a run.
 
     `see_following` checks that a standby that was repointed to the primary while running streams.
+    `see_made` judges what a command has made.
     """
 
     connection: Connection
@@ -41,6 +44,7 @@ class Party:
     emit: Emit
     deadlines: Deadlines
     see_following: SeeFollowing
+    see_made: SeeMade
 
     def checkpoint(self) -> None:
         """Perform the checkpoint that a backup begins with, for as long as it takes.

@@ -21,7 +21,7 @@ from pgpool_recovery.facts.running import Running
 from pgpool_recovery.facts.step import Incremental, TargetStep
 from pgpool_recovery.ssh.command import SshSettings
 
-PROTOCOL = 5
+PROTOCOL = 6
 """Raised whenever a message changes (tests/unit/talk/test_protocol.py). When the numbers differ,
 both ends report another protocol instead of guessing. A request that an agent offers in its
 greeting may be added without that."""
@@ -215,6 +215,36 @@ class LookForBackup(Asks[Backup | NoBackup]):
     stanza: str
     timeout_s: float
     archive_s: float
+
+
+@record
+class LookForPrograms(Asks[tuple[str | None, ...]]):
+    """Return for each program why it cannot be run, None if it can."""
+
+    programs: tuple[str, ...]
+
+
+@record
+class Made:
+    """What a command has made; `end` is where its backup ends, if that is known."""
+
+    facts: TargetFacts
+    end: Point | None
+
+
+@record
+class AskMade(Asks[Made]):
+    """Return the facts about a directory that a command of this conversation has made."""
+
+    wanted: Observe
+
+
+@record
+class WriteLabel(Asks[None]):
+    """Write the backup_label of a backup into the directory that a command has made."""
+
+    directory: str
+    label: str
 
 
 @record
@@ -469,6 +499,9 @@ Request = (
     | AskConfinement
     | TryPeers
     | LookForBackup
+    | LookForPrograms
+    | WriteLabel
+    | AskMade
     | AskArchive
     | ReadBase
     | BeginIncremental
