@@ -1,5 +1,6 @@
 """The programs and settings of the page, so that what is run is what can be read there."""
 
+import itertools
 import re
 from pathlib import Path, PurePath
 
@@ -22,7 +23,7 @@ def program_of(name: str) -> str:
 
 def _recipe(name: str) -> tuple[str, str]:
     blocks = BLOCK.findall(PAGE.read_text())
-    for (kind, text), (_, following) in zip(blocks, blocks[1:], strict=False):
+    for (kind, text), (_, following) in itertools.pairwise(blocks):
         if kind == "toml" and f"\n# {PROGRAMS}/node-by-{name}\n" in following:
             return text, following
     raise LookupError(f"{PAGE.name} has no program node-by-{name}")

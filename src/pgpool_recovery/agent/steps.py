@@ -3,6 +3,7 @@
 The modules of a method are imported with its first step, since a run uses only one method.
 """
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -60,7 +61,11 @@ from pgpool_recovery.host.pidfile import read_pid_file
 from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.postgres.wal_stream import WalSource
 from pgpool_recovery.talk.protocol import (
+    BeginDelta,
     BeginIncremental,
+    CommitDelta,
+    DeltaBegun,
+    Expect,
     FindLog,
     Limits,
     LogPosition,
@@ -69,6 +74,7 @@ from pgpool_recovery.talk.protocol import (
 )
 
 if TYPE_CHECKING:
+    from pgpool_recovery.agent.method.delta import DeltaWrite
     from pgpool_recovery.agent.method.incremental.backup import IncrementalBackup
 
 
@@ -121,6 +127,7 @@ class Steps:
         self._backup: IncrementalBackup | None = None
         self._made_end: Point | None = None
         """Where the base backup ended that a command has restored, if it says so."""
+        self._delta: DeltaWrite | None = None
 
     @property
     def has_begun(self) -> bool:
@@ -157,7 +164,8 @@ class Steps:
             case CopyBaseBackup():
                 from pgpool_recovery.agent.method.base_backup import copy_base_backup
 
-                copy_base_backup(step, self._own_login, self._stop, self._said("pg_basebackup"))
+                said = self._said("pg_basebackup")
+                copy_base_backup(step, self._own_login, self._stop, said, self._emit)
             case VerifyBackup():
                 from pgpool_recovery.agent.method.base_backup import verify_backup
 
@@ -234,7 +242,7 @@ class Steps:
         journal.take(Change(Method.INCREMENTAL))
         meter = Meter(self._emit)
         try:
-            counts = backup.apply(verify_pages=step.verifies_pages, on_progress=meter.tell).counts
+            applied = backup.apply(verify_pages=step.verifies_pages, on_progress=meter.tell)
         except RecoveryError as error:
             if (
                 error.target is TargetState.UNTOUCHED
@@ -242,12 +250,13 @@ class Steps:
                 journal.take(LeftAlone())
             raise
         journal.take(Changed())
+        counts = applied.counts
         self._emit(Moved(counts.bytes_received))
         self._emit(
             Said(
                 "agent",
                 f"{pretty_size(counts.bytes_received)} received; {counts.blocks_written} blocks "
-                f"and {counts.files_whole} whole files written, {counts.files_removed} removed",
+                f"and {counts.files_whole} whole files written, {applied.files_removed} removed",
             )
         )
         return target_state(journal.state)
@@ -257,6 +266,40 @@ class Steps:
         backup, self._backup = self._backup, None
         if backup is not None:
             backup.abort()
+
+    def begin_delta(self, request: BeginDelta) -> DeltaBegun:
+        """Guard the directory, and return where receivers may write from now on."""
+        from pgpool_recovery.agent.method.delta import DeltaWrite
+
+        journal = self._reserved()
+        delta = DeltaWrite(request, journal.workspace, self._stop)
+        journal.take(Change(Method.DELTA))
+        try:
+            target = delta.begin()
+        except RecoveryError as error:
+            if error.target is TargetState.UNTOUCHED:
+                journal.take(LeftAlone())
+            raise
+        self._delta = delta
+        return DeltaBegun(target, processors=os.cpu_count() or 1)
+
+    def expect(self, request: Expect) -> None:
+        """Remember what receivers will have written when they are done."""
+        self._begun_delta().expect(request)
+
+    def commit_delta(self, request: CommitDelta) -> TargetState:
+        """Make the directory one that a standby can start in; return the state of the target."""
+        journal, delta = self._reserved(), self._begun_delta()
+        self._delta = None
+        removed = delta.commit(request, self._emit)
+        journal.take(Changed())
+        self._emit(Said("agent", f"{removed} files removed that the source does not have"))
+        return target_state(journal.state)
+
+    def _begun_delta(self) -> "DeltaWrite":
+        if self._delta is None:
+            raise Refused("no comparison of blocks was begun")
+        return self._delta
 
     def _keep_to_past(self, step: KeepToPast, journal: Journal, connect_s: float) -> None:
         conninfo, moved = self._own_login.whole(step.conninfo), past.begin(step)
@@ -341,6 +384,7 @@ class Steps:
         repeated, and what has been undone is not undone twice.
         """
         self.abort_incremental()
+        self._delta = None
         journal = self._journal
         if journal is None:
             return _standing(self._wanted)

@@ -12,6 +12,7 @@ from pgpool_recovery.facts.own_method import OwnMethod
 from pgpool_recovery.facts.own_wal import NO_WAL, Compared, OwnWal
 from pgpool_recovery.facts.rejection import Rejection
 from pgpool_recovery.facts.running import Running
+from pgpool_recovery.facts.source import Source
 
 Conninfo = dict[str, str]
 """A libpq connection string as keywords and values; it never holds a secret (plan/inherited.py)."""
@@ -151,7 +152,9 @@ class PrimaryFacts:
     which a client sends the password in clear text. `slot_limit_bytes` is how much WAL a slot may
     retain; None means no limit. `syncs_slots` is its own sync_replication_slots, and
     `awaited_slots` its synchronized_standby_slots. `synchronous_standby_names` is the value of the
-    setting (domain/synchronous.py).
+    setting (domain/synchronous.py). `wal_bytes_per_s` is how much WAL it writes, and
+    `wal_free_bytes` how much room the filesystem of its pg_wal has. `can_back_up`: our own role may
+    call pg_backup_start.
     """
 
     version: int
@@ -184,6 +187,9 @@ class PrimaryFacts:
     awaited_slots: tuple[str, ...] = ()
     synchronous_standby_names: str = ""
     access: Access = NO_ACCESS
+    wal_bytes_per_s: float | None = None
+    wal_free_bytes: int | None = None
+    can_back_up: bool = True
 
     @property
     def major(self) -> int:
@@ -267,7 +273,8 @@ class TargetFacts:
     leaves unchanged. `resumable` is the base of a directory that an incremental backup was being
     written to. `can_clone`: the filesystem can copy files without copying their blocks (reflink).
     `addresses` are those of the target's host. `failed_starts` is how often in a row its server
-    failed after a recovery.
+    failed after a recovery. `marked_identifier` is the system identifier in the marker of a
+    directory that is half written.
     """
 
     hostname: str
@@ -305,6 +312,7 @@ class TargetFacts:
     left_files: LeftFiles = NO_FILES
     own_wal: OwnWal = NO_WAL
     access: Access = NO_ACCESS
+    marked_identifier: str | None = None
 
     @property
     def is_sound(self) -> bool:
@@ -343,6 +351,7 @@ class Facts:
     is what the target's server reports, if it runs. `slot_logins` are SQL connections that were
     tried for the worker that synchronises failover slots. `compared` is the result of comparing the
     target's WAL with the primary's. `own_methods` are the commands of the settings for this node.
+    `sources` are the nodes from which a copy might be read; None if that was not examined.
     """
 
     primary: PrimaryFacts
@@ -359,3 +368,4 @@ class Facts:
     slot_logins: tuple[Login, ...] = ()
     compared: Compared | None = None
     own_methods: tuple[OwnMethod, ...] = ()
+    sources: tuple[Source, ...] | None = None

@@ -3,6 +3,7 @@
 from enum import Enum
 from typing import ClassVar
 
+from pgpool_recovery.domain.node import NodeId
 from pgpool_recovery.domain.quantity import pretty_size
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.wal import Point, TimelineId
@@ -290,6 +291,28 @@ class Incremental:
 
 
 @record
+class Delta:
+    """Write what differs from the files of a running server into the directory, block by block.
+
+    `places.data.new` is written, and for each tablespace, by its OID, the directory in `locations`.
+    `workers` is how many compare at the same time; None: as many as suit both hosts.
+    """
+
+    touches: ClassVar[Touches] = Touches.BESIDE
+    places: Places
+    bin_directory: str
+    system_identifier: str
+    slot_name: str
+    locations: dict[int, str]
+    max_rate: Rate | None
+    workers: int | None
+    verifies_pages: bool
+
+    def __str__(self) -> str:
+        return "compare it with the primary's files and copy the blocks that differ"
+
+
+@record
 class RestoreBackup:
     """Bring the directory to the newest backup of a pgBackRest repository."""
 
@@ -364,12 +387,25 @@ class RemoveOld:
 
 
 @record
+class SourceNode:
+    """A standby from which a copy is read, and its stream from the primary."""
+
+    node_id: NodeId
+    slot_name: str | None
+    application_name: str
+
+    def __str__(self) -> str:
+        return f"node {self.node_id}"
+
+
+@record
 class CopyBaseBackup:
     """Copy everything with pg_basebackup into the workspaces.
 
     `streams_by_slot`: its WAL is streamed by the slot, which then retains only WAL that has not yet
     arrived. In that case pg_basebackup reports its position, and the primary takes it for a
-    synchronous standby if its name is in synchronous_standby_names.
+    synchronous standby if its name is in synchronous_standby_names. `source` is the standby to
+    which `conninfo` leads; None if that is the primary.
     """
 
     touches: ClassVar[Touches] = Touches.BESIDE
@@ -381,10 +417,12 @@ class CopyBaseBackup:
     compression: str | None
     size_bytes: int
     streams_by_slot: bool = True
+    source: SourceNode | None = None
 
     def __str__(self) -> str:
+        whence = "" if self.source is None else f" from {self.source}"
         how = "" if self.compression is None else f", compressed with {self.compression}"
-        return f"copy about {pretty_size(self.size_bytes)} with pg_basebackup{how}"
+        return f"copy about {pretty_size(self.size_bytes)} with pg_basebackup{whence}{how}"
 
 
 @record
@@ -449,6 +487,7 @@ TargetStep = (
     | TakeOut
     | Rewind
     | Incremental
+    | Delta
     | RestoreBackup
     | RunCommand
     | CheckMade

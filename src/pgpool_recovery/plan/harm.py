@@ -10,6 +10,7 @@ from pgpool_recovery.domain.record import record
 from pgpool_recovery.facts.policy import Method, Unattended
 from pgpool_recovery.facts.step import (
     CopyBaseBackup,
+    Delta,
     DiscardWaiting,
     Incremental,
     PutOldBack,
@@ -51,6 +52,7 @@ BY_STEP: dict[type[Step], Reach] = {
     Repoint: Reach.WAL,
     Rewind: Reach.BLOCKS,
     Incremental: Reach.BLOCKS,
+    Delta: Reach.BLOCKS,
     RestoreBackup: Reach.BACKUP,
     RunCommand: Reach.BACKUP,
     CopyBaseBackup: Reach.COPY,
@@ -64,6 +66,7 @@ BY_METHOD = {
     Method.INCREMENTAL: Reach.BLOCKS,
     Method.RESTORE: Reach.BACKUP,
     Method.COMMAND: Reach.BACKUP,
+    Method.DELTA: Reach.BLOCKS,
     Method.BASEBACKUP: Reach.COPY,
 }
 

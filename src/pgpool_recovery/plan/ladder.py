@@ -12,6 +12,7 @@ from pgpool_recovery.plan import (
     basebackup,
     catch_up,
     command,
+    delta,
     incremental,
     repoint,
     restore,
@@ -33,6 +34,7 @@ METHODS: dict[Method, Propose] = {
     Method.INCREMENTAL: incremental.propose,
     Method.RESTORE: restore.propose,
     Method.COMMAND: command.propose,
+    Method.DELTA: delta.propose,
     Method.BASEBACKUP: basebackup.propose,
 }
 NO_NEWS = ((restore.NOT_CONFIGURED,), (command.NOT_CONFIGURED,))

@@ -9,6 +9,7 @@ from pgpool_recovery.facts.step import CheckMade, RepointRunning
 from pgpool_recovery.plan.made import Accepted
 from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.run.own_slot import OwnSlot
+from pgpool_recovery.run.read_server import ReadServer
 from pgpool_recovery.talk.conversation import Conversation
 
 SeeFollowing = Callable[[RepointRunning], None]
@@ -35,7 +36,7 @@ class Party:
     """The participants of a run.
 
     `see_following` checks that a standby that was repointed to the primary while running streams.
-    `see_made` judges what a command has made.
+    `source` is the server whose files a delta reads. `see_made` judges what a command has made.
     """
 
     connection: Connection
@@ -44,6 +45,7 @@ class Party:
     emit: Emit
     deadlines: Deadlines
     see_following: SeeFollowing
+    source: ReadServer
     see_made: SeeMade
 
     def checkpoint(self) -> None:

@@ -20,6 +20,7 @@ from pgpool_recovery.facts.step import (
     CheckMade,
     CopyBaseBackup,
     CreateSlot,
+    Delta,
     Incremental,
     RepointRunning,
     Reserve,
@@ -33,6 +34,7 @@ from pgpool_recovery.log.note import span
 from pgpool_recovery.plan.plan import Plan
 from pgpool_recovery.run.basebackup import copy
 from pgpool_recovery.run.command import check_made, run_command
+from pgpool_recovery.run.delta import apply_delta
 from pgpool_recovery.run.incremental import apply_incremental
 from pgpool_recovery.run.known_state import in_state
 from pgpool_recovery.run.needed_wal import see_slot
@@ -116,6 +118,8 @@ class Run:
                 return run_command(party, step)
             case CheckMade():
                 return check_made(party, step)
+            case Delta():
+                return apply_delta(party, step)
             case RepointRunning():
                 state = self._ask(step)
                 party.see_following(step)

@@ -7,7 +7,8 @@ from pgpool_recovery.agent.directory.place import ANOTHER_USER
 from pgpool_recovery.config.load import read_settings
 from pgpool_recovery.domain.control_data import SHUT_DOWN, ControlData
 from pgpool_recovery.domain.error import SettingsError
-from pgpool_recovery.domain.node import Target
+from pgpool_recovery.domain.node import NodeId, Target
+from pgpool_recovery.domain.standby import Fault, StandbyFacts, Trouble
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.domain.wal import History, Lsn, Point, TimelineId
 from pgpool_recovery.facts.access import Access, Lacks, Obstacle
@@ -35,6 +36,7 @@ from pgpool_recovery.facts.own_wal import Compared, OwnWal
 from pgpool_recovery.facts.policy import Policy
 from pgpool_recovery.facts.rejection import Rejection, as_error
 from pgpool_recovery.facts.running import RELOADED, Running, RunningServer, Silent
+from pgpool_recovery.facts.source import Source, SourceServer
 from pgpool_recovery.plan.divergence import base_of
 from pgpool_recovery.plan.ladder import make_plan
 from pgpool_recovery.plan.past import point_to_compare
@@ -59,6 +61,7 @@ from tests.unit.plan.words import (
     Refusal,
     ServerWords,
     Size,
+    SourceWords,
     TablespaceWords,
     TargetWords,
     WalDirectoryWords,
@@ -108,8 +111,12 @@ def case_of(words: Words, file: str = "words") -> Case:
             )
             for one in words.commands
         ),
+        link_bytes_per_s=words.link,
         running=None if words.target.process is None else _running(words.target.server),
         archive=None if words.target.archive is None else _archive(words.target.archive),
+        sources=None
+        if words.sources is None
+        else tuple(_source(one, words.primary.major) for one in words.sources),
     )
     return Case(
         title=words.title,
@@ -146,6 +153,7 @@ def told(made: Plan | tuple[Rejection, ...]) -> Expected:
         moves=moves or None,
         point_of_no_return=None if no_return is None else str(no_return),
         notes=made.notes,
+        meanwhile=next((s for s in sentences if "meanwhile" in s.split("(")[0]), None),
     )
 
 
@@ -189,8 +197,12 @@ def _primary(words: PrimaryWords, tablespaces: tuple[TablespaceWords, ...]) -> P
         ),
         wal=None if words.in_recovery else _wal(words),
         restore_command=words.restore_command,
+        synchronous_standby_names=words.synchronous_standby_names,
         leftovers=_left(words.left),
         access=_access(words.access, "server1"),
+        wal_bytes_per_s=words.wal_rate,
+        wal_free_bytes=words.wal_room,
+        can_back_up=words.may_back_up,
     )
 
 
@@ -207,6 +219,33 @@ def _access(words: AccessWords, host: str) -> Access:
         kept_bytes=words.kept,
         copied_bytes=words.copied,
         spare_wal_bytes=words.spare_wal,
+    )
+
+
+def _source(words: SourceWords, major: int) -> Source:
+    name = f"server{words.node + 1}"
+    server = SourceServer(
+        standby=StandbyFacts(is_in_recovery=True, delay_ms=words.delay_ms),
+        version=major * 10000 + words.minor,
+        port=5432,
+        max_wal_senders=10,
+        wal_senders=words.wal_senders,
+        backups=words.backups,
+        tablespaces=dict(enumerate(words.tablespaces, FIRST_TABLESPACE)),
+        is_busy=words.busy,
+    )
+    return Source(
+        node_id=NodeId(words.node),
+        slot_name=f"pgpool_node_{words.node}",
+        application_name=name,
+        lag_bytes=words.lag,
+        is_primary=words.primary,
+        server=server if words.asked and words.problem is None else None,
+        problem=None if words.problem is None else Rejection(words.problem),
+        trouble=None if words.trouble is None else Trouble(Fault.PAUSED, words.trouble),
+        conninfo=None if words.unreachable else {**CONNINFO, "host": name},
+        login_problem=words.unreachable,
+        failed=None if words.failed is None else Rejection(words.failed),
     )
 
 
@@ -231,7 +270,7 @@ def _history(lines: tuple[Left, ...], current: TimelineId) -> History:
 
 def _target(words: Words) -> TargetFacts:
     target, contents = words.target, words.target.contents
-    has_control = contents == "data" and target.resumable is None
+    has_control = contents == "data" and target.resumable is None and target.marked is None
     control = _control(target.control) if has_control else None
     label = target.backup_label
     start = label if isinstance(label, Point) else None
@@ -271,6 +310,7 @@ def _target(words: Words) -> TargetFacts:
         is_standby=target.standby_signal,
         server_pid=target.process,
         failed_starts=target.failed_starts,
+        marked_identifier=target.marked,
         managed_by=target.managed_by,
         is_busy=target.busy,
         bin_directory="/usr/pgsql/bin" if target.programs else None,

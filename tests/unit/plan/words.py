@@ -178,9 +178,13 @@ class PrimaryWords:
     left: tuple[LeftWords, ...] = ()
     configuration_outside: bool = False
     restore_command: str = ""
+    synchronous_standby_names: str = ""
     access: AccessWords = field(default_factory=AccessWords)
     size: Size = Size(10 * GB)
     wal_size: Size = GB
+    wal_rate: Size | None = None
+    wal_room: Size | None = None
+    may_back_up: bool = True
 
 
 @dataclass(frozen=True)
@@ -319,6 +323,7 @@ class TargetWords:
     missing_wal: Lsn | None = None
     changing: str | None = None
     resumable: BaseWords | None = None
+    marked: str | None = None
     process: int | None = None
     server: ServerWords | None = None
     standby_signal: bool = True
@@ -368,6 +373,31 @@ class ConnectionsWords:
 
 
 @dataclass(frozen=True)
+class SourceWords:
+    """Another node from which a copy might be read; `minor`: its minor release.
+
+    `problem`: why it could not be examined. `trouble`: what is wrong with it as a standby.
+    `backups`: how many copies are being read from it. `unreachable`: what its server tells the
+    target. `failed`: why an attempt of this run to read from it failed.
+    """
+
+    node: int
+    lag: Size = Size(0)
+    primary: bool = False
+    asked: bool = True
+    problem: str | None = None
+    trouble: str | None = None
+    delay_ms: int = 0
+    minor: int = 7
+    wal_senders: int = 0
+    backups: int = 0
+    busy: bool = False
+    tablespaces: tuple[str, ...] = ()
+    unreachable: str | None = None
+    failed: str | None = None
+
+
+@dataclass(frozen=True)
 class FailedWords:
     """A method that has failed in this run already."""
 
@@ -389,6 +419,7 @@ class ExpectedPlan:
     moves: str | None = None
     point_of_no_return: str | None = None
     notes: tuple[str, ...] = ()
+    meanwhile: str | None = None
 
 
 @dataclass(frozen=True)
@@ -421,8 +452,10 @@ class Words:
     target: TargetWords = field(default_factory=TargetWords)
     tablespaces: tuple[TablespaceWords, ...] = ()
     filesystems: dict[str, Size] = field(default_factory=lambda: {"/": Size(50 * GB)})
+    link: Size | None = None
     backup: BackupWords | None = None
     commands: tuple[CommandWords, ...] = ()
     connections: ConnectionsWords = field(default_factory=ConnectionsWords)
     policy: dict[str, Any] = field(default_factory=dict)
     failed: tuple[FailedWords, ...] = ()
+    sources: tuple[SourceWords, ...] | None = None
