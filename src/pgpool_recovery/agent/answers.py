@@ -22,6 +22,7 @@ from pgpool_recovery.talk.protocol import (
     ApplyIncremental,
     AskArchive,
     AskConfinement,
+    AskMade,
     AskRunning,
     AskSource,
     AskStandby,
@@ -43,6 +44,7 @@ from pgpool_recovery.talk.protocol import (
     LogPosition,
     LookAround,
     LookForBackup,
+    LookForPrograms,
     MakeIndependent,
     Observe,
     OpenChannel,
@@ -62,6 +64,7 @@ from pgpool_recovery.talk.protocol import (
     TryPeers,
     Undo,
     Weigh,
+    WriteLabel,
 )
 
 if TYPE_CHECKING:
@@ -172,6 +175,7 @@ class Answers:
                 | TryLogins()
                 | TryPeers()
                 | LookForBackup()
+                | LookForPrograms()
                 | AskArchive()
                 | TryArchive()
             ):
@@ -180,6 +184,8 @@ class Answers:
                 BeginIncremental()
                 | ApplyIncremental()
                 | AbortIncremental()
+                | WriteLabel()
+                | AskMade()
                 | BeginDelta()
                 | Expect()
                 | CommitDelta()
@@ -246,6 +252,7 @@ class Answers:
         | TryLogins
         | TryPeers
         | LookForBackup
+        | LookForPrograms
         | AskArchive
         | TryArchive,
     ) -> Any:
@@ -272,6 +279,10 @@ class Answers:
                 return observe_repository(
                     stanza, self._stop, timeout_s=timeout_s, archive_s=archive_s
                 )
+            case LookForPrograms(programs):
+                from pgpool_recovery.agent.method.command import look_for_programs
+
+                return look_for_programs(programs)
             case AskArchive():
                 from pgpool_recovery.agent.observe.archived_history import ask_archive
 
@@ -281,11 +292,13 @@ class Answers:
 
                 return try_archive(request, self._stop)
 
-    def _of_steps(
+    def _of_steps(  # noqa: C901 - one case for each request
         self,
         request: BeginIncremental
         | ApplyIncremental
         | AbortIncremental
+        | WriteLabel
+        | AskMade
         | BeginDelta
         | Expect
         | CommitDelta
@@ -300,6 +313,12 @@ class Answers:
                 return self._steps.apply_incremental(step)
             case AbortIncremental():
                 return self._steps.abort_incremental()
+            case WriteLabel(directory, label):
+                from pgpool_recovery.agent.method.command import write_label
+
+                return write_label(Path(directory), label)
+            case AskMade(wanted):
+                return self._steps.see_made(wanted)
             case BeginDelta():
                 return self._steps.begin_delta(request)
             case Expect():
@@ -408,6 +427,10 @@ def places_of(request: Request) -> Iterator[Path]:
     The steps after Reserve are not included, since they work in the directories that it checked.
     """
     match request:
+        case WriteLabel(directory):
+            yield Path(directory)
+        case AskMade(wanted):
+            yield Path(wanted.data_directory)
         case ReadBase(directory):
             yield Path(directory)
         case TakeStep(Reserve(places)):

@@ -10,6 +10,7 @@ from pgpool_recovery.domain.wal import Point, TimelineId
 from pgpool_recovery.facts.archived_wal import FromArchive
 from pgpool_recovery.facts.backup import Backup, Restoration
 from pgpool_recovery.facts.facts import Conninfo
+from pgpool_recovery.facts.own_method import OwnMethod
 from pgpool_recovery.facts.policy import Rate
 
 WORKSPACE = "pgpool_recovery"
@@ -341,6 +342,44 @@ class RestoreBackup:
 
 
 @record
+class RunCommand:
+    """Have a command of the settings make the data directory.
+
+    It works in `places.data.new`: on what the node has (`keep_data`), or in an empty directory.
+    `locations` has
+    the directory of each tablespace of the primary, by OID. `node` is the node's name.
+    """
+
+    touches: ClassVar[Touches] = Touches.BESIDE
+    places: Places
+    bin_directory: str
+    method: OwnMethod
+    node: str
+    conninfo: Conninfo
+    slot_name: str
+    system_identifier: str
+    major: int
+    locations: dict[int, str]
+    wal_directory: str | None
+
+    def __str__(self) -> str:
+        return f"run the command of method {self.method.name}"
+
+
+@record
+class CheckMade:
+    """Check that what a command has made is in the primary's past, and leave it only that past."""
+
+    touches: ClassVar[Touches] = Touches.BESIDE
+    places: Places
+    method: OwnMethod
+    conninfo: Conninfo
+
+    def __str__(self) -> str:
+        return f"check what method {self.method.name} has made"
+
+
+@record
 class PutInPlace:
     """Move the directory from the workspace back to its path."""
 
@@ -460,6 +499,8 @@ TargetStep = (
     | Incremental
     | Delta
     | RestoreBackup
+    | RunCommand
+    | CheckMade
     | PutInPlace
 )
 Step = TargetStep | CreateSlot

@@ -56,7 +56,7 @@ def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
 
 
 def _forecast(situation: Situation) -> Meanwhile | None:
-    """Return the forecast: all files are read, and what differs is sent, as far as that is known."""
+    """Return the forecast: all files are read, and what differs is sent."""
     facts, policy = situation.facts, situation.policy
     unsent = replace(facts, link_bytes_per_s=None)
     reading = meanwhile(unsent, policy, facts.primary.copy_bytes)
