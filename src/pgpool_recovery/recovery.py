@@ -205,9 +205,16 @@ def say_asides(reasons: tuple[Rejection, ...], emit: Emit) -> None:
 
 
 def depends_on_link(plan: Plan | tuple[Rejection, ...], agent: Conversation) -> bool:
-    """Return whether to measure the link, which takes time: only a full copy is compressed."""
+    """Return whether to measure the link, which takes time: it matters to a full copy."""
     is_copy = isinstance(plan, Plan) and plan.method is Method.BASEBACKUP
-    return is_copy and agent.is_by_ssh
+    return (is_copy or _lacks_space(plan)) and agent.is_by_ssh
+
+
+def _lacks_space(plan: Plan | tuple[Rejection, ...]) -> bool:
+    """Return whether a faster link than assumed could make a plan possible: less WAL is written."""
+    return not isinstance(plan, Plan) and any(
+        reason.message.startswith("not enough space on") for reason in plan
+    )
 
 
 def depends_on_source(plan: Plan | tuple[Rejection, ...], policy: Policy) -> bool:

@@ -40,6 +40,7 @@ class Kind(Enum):
     NO_REPLICATION_LOGIN = "no replication login", Severity.ERROR
     NO_REWIND_LOGIN = "no rewind login", Severity.WARNING
     LOGIN_NOT_TRIED = "login not tried", Severity.WARNING
+    CONNECTIONS_NOT_TRIED = "connections not tried", Severity.WARNING
     NO_OWN_LOGIN = "no own login", Severity.ERROR
     DOWN = "down", Severity.WARNING
     NOT_STREAMING = "not streaming", Severity.ERROR

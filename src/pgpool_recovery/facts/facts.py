@@ -151,7 +151,8 @@ class PrimaryFacts:
     which a client sends the password in clear text. `slot_limit_bytes` is how much WAL a slot may
     retain; None means no limit. `syncs_slots` is its own sync_replication_slots, and
     `awaited_slots` its synchronized_standby_slots. `synchronous_standby_names` is the value of the
-    setting (domain/synchronous.py).
+    setting (domain/synchronous.py). `wal_bytes_per_s` is how much WAL it writes, and
+    `wal_free_bytes` how much room the filesystem of its pg_wal has.
     """
 
     version: int
@@ -184,6 +185,8 @@ class PrimaryFacts:
     awaited_slots: tuple[str, ...] = ()
     synchronous_standby_names: str = ""
     access: Access = NO_ACCESS
+    wal_bytes_per_s: float | None = None
+    wal_free_bytes: int | None = None
 
     @property
     def major(self) -> int:

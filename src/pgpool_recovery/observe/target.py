@@ -1,6 +1,8 @@
 """Collect what the agent finds on the target, and how it can connect to the primary."""
 
 import socket
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.node import RecoveryRequest, Target
@@ -52,11 +54,12 @@ def observe_target(
     *,
     tidies: bool = True,
     is_patient: bool = True,
+    login_turn: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> Facts:
     """Return all facts; what the agent is asked for depends on the primary's facts.
 
     `tidies`: what an interrupted run left half done is first put in order. `is_patient`: a slow
-    archive is given more time.
+    archive is given more time. `login_turn` is held while the agent logs in to replicate.
     """
     is_local = not agent.is_by_ssh
     patience = settings.timeout.observe_s
@@ -88,7 +91,8 @@ def observe_target(
             words=settings.replication.words,
             own_addresses=tuple(map(str, own_addresses())),
         )
-    logins = agent.ask(TryLogins(candidates), timeout_s=patience)
+    with login_turn():
+        logins = agent.ask(TryLogins(candidates), timeout_s=patience)
     summaries = observe_summaries(connection, primary, target)
     facts = Facts(
         primary=primary,

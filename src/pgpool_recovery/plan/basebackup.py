@@ -18,11 +18,12 @@ from pgpool_recovery.facts.step import (
     SwapIn,
     VerifyBackup,
 )
+from pgpool_recovery.plan.meanwhile import Meanwhile, meanwhile
 from pgpool_recovery.plan.plan import OldData, Plan
 from pgpool_recovery.plan.refusal import reject_replacement
 from pgpool_recovery.plan.situation import Situation
 from pgpool_recovery.plan.source import choose_source
-from pgpool_recovery.plan.space import keeps_old, reject_space, spaces
+from pgpool_recovery.plan.space import Space, keeps_old, reject_space, spaces
 
 SERVER_COMPRESSES_SINCE = 15
 FAST_LINK_BYTES_PER_S = 250e6
@@ -64,13 +65,20 @@ def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
         moved_bytes=copy_bytes,
         old_data=old_data,
         steps=tuple(steps),
-        needs=tuple(
-            space.room(is_freed=old_data is OldData.GOES)
-            for space in spaces(situation.facts.primary, situation.facts.target)
-        ),
         notes=reading.notes,
         source=reading.node_id,
+        needs=tuple(space.room(is_freed=old_data is OldData.GOES) for space in _spaces(situation)),
+        forecast=_forecast(situation),
     )
+
+
+def _forecast(situation: Situation) -> Meanwhile | None:
+    return meanwhile(situation.facts, situation.policy, situation.facts.primary.copy_bytes)
+
+
+def _spaces(situation: Situation) -> tuple[Space, ...]:
+    facts = situation.facts
+    return spaces(facts.primary, facts.target, _forecast(situation))
 
 
 def _would_be_synchronous(situation: Situation) -> bool:
@@ -106,7 +114,7 @@ def _reject(situation: Situation) -> Iterator[Rejection]:
     yield from reject_source(situation.facts.primary.access)
     if _has_old(target):
         yield from reject_own_files(situation.name, target.access)
-    found = spaces(situation.facts.primary, target)
+    found = _spaces(situation)
     yield from reject_space(situation.name, found, _keep_old(situation))
 
 
@@ -114,7 +122,7 @@ def _old_data(situation: Situation) -> OldData:
     target = situation.facts.target
     if not _has_old(target):
         return OldData.NONE
-    found = spaces(situation.facts.primary, target)
+    found = _spaces(situation)
     return OldData.STAYS if keeps_old(found, _keep_old(situation)) else OldData.GOES
 
 

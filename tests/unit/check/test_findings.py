@@ -251,6 +251,11 @@ CASES: dict[Kind, tuple[Report, list[int | None], str]] = {
         [1],
         "node 1 did not try to log in to node 2: nothing proves it",
     ),
+    Kind.CONNECTIONS_NOT_TRIED: (
+        with_node(1, lambda old: replace(old, peers={})),
+        [1],
+        "there was no time left for node 1 to try its connections to node 0, node 2",
+    ),
     Kind.NO_OWN_LOGIN: (
         with_surroundings(1, server=None, server_problem="no pg_hba.conf entry."),
         [1],

@@ -101,6 +101,7 @@ def case_of(words: Words, file: str = "words") -> Case:
         logins=tuple(map(_login, words.connections.replication)),
         rewind_logins=tuple(map(_login, words.connections.rewind)),
         backup=None if words.backup is None else _backup(words, words.backup),
+        link_bytes_per_s=words.link,
         running=None if words.target.process is None else _running(words.target.server),
         archive=None if words.target.archive is None else _archive(words.target.archive),
         sources=None
@@ -141,6 +142,7 @@ def told(made: Plan | tuple[Rejection, ...]) -> Expected:
         moves=moves or None,
         point_of_no_return=None if no_return is None else str(no_return),
         notes=made.notes,
+        meanwhile=next((s for s in sentences if "meanwhile" in s.split("(")[0]), None),
     )
 
 
@@ -187,6 +189,8 @@ def _primary(words: PrimaryWords, tablespaces: tuple[TablespaceWords, ...]) -> P
         synchronous_standby_names=words.synchronous_standby_names,
         leftovers=_left(words.left),
         access=_access(words.access, "server1"),
+        wal_bytes_per_s=words.wal_rate,
+        wal_free_bytes=words.wal_room,
     )
 
 

@@ -173,6 +173,8 @@ class PrimaryWords:
     access: AccessWords = field(default_factory=AccessWords)
     size: Size = Size(10 * GB)
     wal_size: Size = GB
+    wal_rate: Size | None = None
+    wal_room: Size | None = None
 
 
 @dataclass(frozen=True)
@@ -405,6 +407,7 @@ class ExpectedPlan:
     moves: str | None = None
     point_of_no_return: str | None = None
     notes: tuple[str, ...] = ()
+    meanwhile: str | None = None
 
 
 @dataclass(frozen=True)
@@ -437,6 +440,7 @@ class Words:
     target: TargetWords = field(default_factory=TargetWords)
     tablespaces: tuple[TablespaceWords, ...] = ()
     filesystems: dict[str, Size] = field(default_factory=lambda: {"/": Size(50 * GB)})
+    link: Size | None = None
     backup: BackupWords | None = None
     connections: ConnectionsWords = field(default_factory=ConnectionsWords)
     policy: dict[str, Any] = field(default_factory=dict)

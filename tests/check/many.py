@@ -1,0 +1,54 @@
+"""A cluster of many small nodes with the usual limits of sshd, and no WAL sender to spare."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tests.harness.cluster import Cluster, ClusterPlan
+from tests.harness.product import Product
+from tests.harness.site import on_hosts
+from tests.harness.workspace import Workspace
+
+USUAL = "MaxStartups 10:30:100\nLogLevel VERBOSE"
+"""The default of MaxStartups; the harness allows more to all others."""
+SENDERS_OF_A_COPY = 2
+TURNED_AWAY = re.compile(r"drop connection|MaxStartups throttling|penalty")
+LOGGED_IN = re.compile(r"Accepted publickey")
+REPLICATION = re.compile(r"replication connection authorized")
+TOO_MANY = re.compile(r"FATAL: .*(number of requested standby connections|too many clients)")
+
+
+@contextmanager
+def many_nodes(
+    workspace: Workspace, product: Product, number: int, major: int | None = None
+) -> Iterator[Cluster]:
+    """As many WAL senders as a check asks for: one for each standby, and those of a full copy."""
+    plan = ClusterPlan(
+        standbys=number - 1,
+        postgresql_major=major,
+        settings={
+            "autovacuum": "off",
+            "max_replication_slots": str(number),
+            "max_wal_senders": str(number - 1 + SENDERS_OF_A_COPY),
+            "log_connections": "on",
+            "shared_buffers": "1MB",
+            "wal_log_hints": "on",
+            **({} if major is None or major < 17 else {"summarize_wal": "on"}),
+        },
+    )
+    with on_hosts(workspace, product, plan) as cluster:
+        for server in cluster.servers:
+            sshd = cluster.host(server.node_id).sshd
+            sshd.stop()
+            sshd.start(USUAL)
+        yield cluster
+
+
+def ssh_logs(cluster: Cluster) -> str:
+    """Return the logs of sshd on all hosts."""
+    return "\n".join(cluster.host(server.node_id).sshd.log_text() for server in cluster.servers)
+
+
+def server_logs(cluster: Cluster) -> str:
+    """Return the logs of all servers."""
+    return "\n".join(server.log_text() for server in cluster.servers)
