@@ -35,7 +35,7 @@ from pgpool_recovery.run.own_server import own_conninfo, own_server
 from pgpool_recovery.run.own_slot import OwnSlot
 from pgpool_recovery.run.party import Deadlines, Party
 from pgpool_recovery.run.run_plan import Run
-from pgpool_recovery.run.sessions import agent_of, leaving, naming
+from pgpool_recovery.run.sessions import agent_of, leaving, naming, own_files
 from pgpool_recovery.run.target_server import TargetServer
 from pgpool_recovery.talk.conversation import Conversation
 from pgpool_recovery.talk.protocol import AskStandby, FindLog
@@ -123,7 +123,7 @@ def follow_ladder(
                 server.refuse_excess(plan, failed)
                 emit(PlanMade(plan.method, plan.sentences()))
             try:
-                carry_out(plan, connection, agent, settings, emit)
+                carry_out(plan, target, connection, agent, settings, emit)
                 break
             except (Undone, Incomplete, Refused, QueryRefused) as error:
                 is_last = plan.method is Method.BASEBACKUP and plan.source is None
@@ -168,7 +168,7 @@ def choose(
         primary = observe()
         facts = observe_target(connection, agent, request, primary, settings)
         note_parts("fact", facts)
-        plan = make_plan(target, facts, settings.policy, failed)
+        plan, passed = server.plan(facts, failed)
         log_decision(plan)
         if isinstance(plan, Plan) or not server.stop_if_allowed(facts, failed):
             break
@@ -180,7 +180,7 @@ def choose(
     if depends_on_link(plan, agent):
         link = measure_link(agent, timeout_s=settings.agent.answer_s)
         facts = replace(facts, link_bytes_per_s=link)
-        plan = make_plan(target, facts, settings.policy, failed)
+        plan = make_plan(target, facts, settings.policy, passed)
         note("the link transfers {} bytes/s", link)
         log_decision(plan)
     if not isinstance(plan, Plan):
@@ -242,7 +242,12 @@ def with_sources(
 
 
 def carry_out(
-    plan: Plan, connection: Connection, agent: Conversation, settings: Settings, emit: Emit
+    plan: Plan,
+    target: Target,
+    connection: Connection,
+    agent: Conversation,
+    settings: Settings,
+    emit: Emit,
 ) -> None:
     """Take the steps of a plan, and undo them if one fails."""
     timeout = settings.timeout
@@ -259,7 +264,8 @@ def carry_out(
     def see(step: RepointRunning) -> None:
         see_following(connection, agent, plan, step, settings, emit)
 
-    Run(Party(connection, agent, slot, emit, deadlines, see)).carry_out(plan)
+    source = own_files(target, settings)
+    Run(Party(connection, agent, slot, emit, deadlines, see, source)).carry_out(plan)
 
 
 def see_following(

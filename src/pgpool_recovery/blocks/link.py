@@ -25,13 +25,21 @@ class Link:
     """
 
     def __init__(
-        self, read_end: int, write_end: int, *, silence_s: float, check: Callable[[], None]
+        self,
+        read_end: int,
+        write_end: int,
+        begun: bytes = b"",
+        *,
+        silence_s: float,
+        check: Callable[[], None],
     ) -> None:
+        """`begun` is what has been read already."""
         self._read_end = read_end
         self._write_end = write_end
         self._silence_s = silence_s
         self._check = check
         self._decoder = Decoder()
+        self._decoder.feed(begun)
         self._writing = threading.Lock()
         self._unsent = bytearray()
         self._sent_at = time.monotonic()

@@ -87,7 +87,7 @@ class Receiver:
         """The lengths of the files as they were when they were hashed."""
         self._wanted: queue.SimpleQueue[Want | None] = queue.SimpleQueue()
         self._done: deque[int] = deque()
-        self._written: queue.Queue[Written] = queue.Queue(UNSYNCED_FILES)
+        self._written: queue.Queue[Written | None] = queue.Queue(UNSYNCED_FILES)
         self._failure: RecoveryError | None = None
         self._has_ended = threading.Event()
         self._hasher = threading.Thread(target=self._hash_and_tell, daemon=True)
@@ -111,16 +111,26 @@ class Receiver:
         finally:
             self._has_ended.set()
             self._link.end()
+            self._wake()
             for thread in (self._hasher, *self._syncers):
                 thread.join(ENDS_WITHIN_S)
             self._close()
+
+    def _wake(self) -> None:
+        """Wake the threads that wait for work; where a queue is full, none does."""
+        self._wanted.put(None)
+        for _ in self._syncers:
+            with suppress(queue.Full):
+                self._written.put_nowait(None)
 
     def _close(self) -> None:
         for growing in self._growing.values():
             if growing.descriptor is not None:
                 os.close(growing.descriptor)
         while not self._written.empty():
-            os.close(self._written.get_nowait().descriptor)
+            written = self._written.get_nowait()
+            if written is not None:
+                os.close(written.descriptor)
         self._files.close()
 
     def _guarded(self, work: Callable[[], None]) -> None:
@@ -264,6 +274,8 @@ class Receiver:
             try:
                 written = self._written.get(timeout=TICK_S)
             except queue.Empty:
+                continue
+            if written is None:
                 continue
             try:
                 if written.path == CONTROL_FILE:

@@ -209,7 +209,7 @@ def _is_sent(path: str, name: str, unlogged: frozenset[str]) -> bool:
     if UNSENT_FILES.fullmatch(name) or name.startswith(OURS) or name == ".DS_Store":
         return False
     if not is_of_database(path):
-        return f"{path}/{name}" != CONTROL_FILE  # It is sent on its own, after everything else.
+        return True
     found = RELATION.fullmatch(name)
     if found is not None and found[1] in unlogged:
         return name.partition(".")[0].endswith(INIT)

@@ -152,7 +152,8 @@ class PrimaryFacts:
     retain; None means no limit. `syncs_slots` is its own sync_replication_slots, and
     `awaited_slots` its synchronized_standby_slots. `synchronous_standby_names` is the value of the
     setting (domain/synchronous.py). `wal_bytes_per_s` is how much WAL it writes, and
-    `wal_free_bytes` how much room the filesystem of its pg_wal has.
+    `wal_free_bytes` how much room the filesystem of its pg_wal has. `can_back_up`: our own role may
+    call pg_backup_start.
     """
 
     version: int
@@ -187,6 +188,7 @@ class PrimaryFacts:
     access: Access = NO_ACCESS
     wal_bytes_per_s: float | None = None
     wal_free_bytes: int | None = None
+    can_back_up: bool = True
 
     @property
     def major(self) -> int:
@@ -270,7 +272,8 @@ class TargetFacts:
     leaves unchanged. `resumable` is the base of a directory that an incremental backup was being
     written to. `can_clone`: the filesystem can copy files without copying their blocks (reflink).
     `addresses` are those of the target's host. `failed_starts` is how often in a row its server
-    failed after a recovery.
+    failed after a recovery. `marked_identifier` is the system identifier in the marker of a
+    directory that is half written.
     """
 
     hostname: str
@@ -308,6 +311,7 @@ class TargetFacts:
     left_files: LeftFiles = NO_FILES
     own_wal: OwnWal = NO_WAL
     access: Access = NO_ACCESS
+    marked_identifier: str | None = None
 
     @property
     def is_sound(self) -> bool:

@@ -29,6 +29,7 @@ class Method(StrEnum):
     REWIND = "rewind"
     INCREMENTAL = "incremental"
     RESTORE = "restore"
+    DELTA = "delta"
     BASEBACKUP = "basebackup"
 
 
@@ -83,14 +84,17 @@ class Policy:
     """The decisions that the operator makes in the settings.
 
     `methods` are those that may be used, in the order in which they are tried. `fall_down`: when a
-    method fails, the same run goes on with the next one that is possible. `max_rate` limits copies.
-    `source` is the server from which a full copy or a delta is read.
+    method fails, the same run goes on with the next one that is possible. `max_rate` limits copies,
+    and what a delta reads on its source. `workers` is how many files a delta compares at the same
+    time; None: as many as suit both hosts. `source` is the server from which a full copy or a delta
+    is read.
     """
 
     methods: tuple[Method, ...] = tuple(Method)
     fall_down: bool = True
     keep_old: KeepOld = KeepOld.WHEN_SPACE_ALLOWS
     max_rate: Rate | None = None
+    workers: int | None = None
     compress: Compress = Compress.AUTO
     stop_running: StopRunning = StopRunning.NEVER
     verify: Verify = Verify.STANDARD

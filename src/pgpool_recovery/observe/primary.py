@@ -73,6 +73,7 @@ def observe_primary(connection: Connection, *, looks_at_files: bool = True) -> P
         if row["is_in_recovery"]
         else wal_rate(**connection.row("wal_written")),
         wal_free_bytes=filesystem_of(data / "pg_wal").free_bytes,
+        can_back_up=row["can_back_up"],
     )
 
 

@@ -8,7 +8,14 @@ from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.text import with_detail
 from pgpool_recovery.facts.policy import Method
 from pgpool_recovery.facts.rejection import Rejection
-from pgpool_recovery.facts.step import Incremental, RemoveOld, RestoreBackup, Rewind, Step
+from pgpool_recovery.facts.step import (
+    Delta,
+    Incremental,
+    RemoveOld,
+    RestoreBackup,
+    Rewind,
+    Step,
+)
 from pgpool_recovery.plan.meanwhile import WORTH_SAYING_BYTES, Meanwhile
 from pgpool_recovery.plan.space import Room
 
@@ -73,7 +80,8 @@ class Plan:
     def point_of_no_return(self) -> Step | None:
         """The step up to which everything can be undone; None if that is so until the end."""
         is_only_copy = self.old_data in (OldData.CHANGED, OldData.HALF)
-        changing = (RemoveOld, Rewind, Incremental, RestoreBackup) if is_only_copy else (RemoveOld,)
+        in_place = (Rewind, Incremental, RestoreBackup, Delta)
+        changing = (RemoveOld, *in_place) if is_only_copy else (RemoveOld,)
         return next((step for step in self.steps if isinstance(step, changing)), None)
 
     def sentences(self) -> tuple[str, ...]:

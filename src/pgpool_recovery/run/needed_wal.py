@@ -2,14 +2,14 @@
 
 from pgpool_recovery.domain.error import Undone
 from pgpool_recovery.facts.facts import LocalWal
-from pgpool_recovery.facts.step import CopyBaseBackup, Incremental, Rewind
+from pgpool_recovery.facts.step import CopyBaseBackup, Delta, Incremental, Rewind
 from pgpool_recovery.plan.plan import Plan
 from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.postgres.wal import read_wal
 from pgpool_recovery.run.party import Party
 from pgpool_recovery.talk.protocol import ReadBase
 
-MAKES_DATA = (CopyBaseBackup, Rewind, Incremental)
+MAKES_DATA = (CopyBaseBackup, Rewind, Incremental, Delta)
 """Steps after which the standby continues with WAL of the primary."""
 
 

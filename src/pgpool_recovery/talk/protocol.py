@@ -358,8 +358,9 @@ class SentBlocks:
 class SendFiles(Asks[SentBlocks]):
     """Compare these files with the receiver's, and send the blocks that differ.
 
-    At most `max_bytes_per_s` are read, None: without a limit. Emit `Progress` with the bytes that
-    were read since this request began.
+    Answer when all of them are on the target's disk; after a failure the channel is closed. At most
+    `max_bytes_per_s` are read, None: without a limit. Emit `Progress` with the bytes that were read
+    since this request began.
     """
 
     paths: tuple[str, ...]
@@ -368,12 +369,15 @@ class SendFiles(Asks[SentBlocks]):
 
 @record
 class CloseChannel(Asks[None]):
-    """Close the channel, and wait until all that was sent is written."""
+    """End the receiver; all that was sent is written already."""
 
 
 @record
-class ReceiveBlocks(Asks[None]):
-    """Receive blocks: after the answer, standard input and output carry frames, not messages."""
+class ReceiveBlocks(Asks[bool]):
+    """Receive blocks: after the answer, standard input and output carry frames, not messages.
+
+    Return whether the blocks may be compressed. Whether it fails or not, this is the last request.
+    """
 
     target: BlockTarget
     silence_s: float

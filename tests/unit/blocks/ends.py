@@ -144,9 +144,7 @@ def sending(
             link.end()
 
 
-def transfer(
-    source: Path, target: Path, paths: Sequence[str], *, compresses: bool = False
-) -> Sent:
+def transfer(source: Path, target: Path, paths: Sequence[str], *, compresses: bool = False) -> Sent:
     """Make files of a target like those of a source."""
     with sending(source_of(source), target_of(target), compresses=compresses) as sender:
         return sender.send(paths, Throttle(None, lambda _: None))

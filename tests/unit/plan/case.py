@@ -191,6 +191,7 @@ def _primary(words: PrimaryWords, tablespaces: tuple[TablespaceWords, ...]) -> P
         access=_access(words.access, "server1"),
         wal_bytes_per_s=words.wal_rate,
         wal_free_bytes=words.wal_room,
+        can_back_up=words.may_back_up,
     )
 
 
@@ -258,7 +259,7 @@ def _history(lines: tuple[Left, ...], current: TimelineId) -> History:
 
 def _target(words: Words) -> TargetFacts:
     target, contents = words.target, words.target.contents
-    has_control = contents == "data" and target.resumable is None
+    has_control = contents == "data" and target.resumable is None and target.marked is None
     control = _control(target.control) if has_control else None
     label = target.backup_label
     start = label if isinstance(label, Point) else None
@@ -298,6 +299,7 @@ def _target(words: Words) -> TargetFacts:
         is_standby=target.standby_signal,
         server_pid=target.process,
         failed_starts=target.failed_starts,
+        marked_identifier=target.marked,
         managed_by=target.managed_by,
         is_busy=target.busy,
         bin_directory="/usr/pgsql/bin" if target.programs else None,

@@ -175,6 +175,7 @@ class PrimaryWords:
     wal_size: Size = GB
     wal_rate: Size | None = None
     wal_room: Size | None = None
+    may_back_up: bool = True
 
 
 @dataclass(frozen=True)
@@ -313,6 +314,7 @@ class TargetWords:
     missing_wal: Lsn | None = None
     changing: str | None = None
     resumable: BaseWords | None = None
+    marked: str | None = None
     process: int | None = None
     server: ServerWords | None = None
     standby_signal: bool = True
