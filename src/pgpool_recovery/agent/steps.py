@@ -48,7 +48,6 @@ from pgpool_recovery.facts.step import (
     SwapIn,
     TakeOut,
     TargetStep,
-    VerifyBackup,
 )
 from pgpool_recovery.host.meter import Meter
 from pgpool_recovery.host.pidfile import read_pid_file
@@ -152,14 +151,11 @@ class Steps:
             case RemoveOld(places):
                 swap.remove_old_data(journal, places)
             case CopyBaseBackup():
-                from pgpool_recovery.agent.method.base_backup import copy_base_backup
+                from pgpool_recovery.agent.method.base_backup.copy import copy_base_backup
+                from pgpool_recovery.postgres.backup_stream import StreamLimits
 
-                said = self._said("pg_basebackup")
-                copy_base_backup(step, self._own_login, self._stop, said, self._emit)
-            case VerifyBackup():
-                from pgpool_recovery.agent.method.base_backup import verify_backup
-
-                verify_backup(step, self._stop, self._said("pg_verifybackup"))
+                limits = StreamLimits(connect_s, stall_s, stall_s)
+                copy_base_backup(step, self._own_login, self._stop, self._emit, limits)
             case ConfigureStandby():
                 configure_standby(step, self._own_login, self._stop, self._said("agent"))
             case SwapIn(places):
@@ -200,7 +196,7 @@ class Steps:
     def begin_incremental(self, request: BeginIncremental, limits: Limits) -> Point:
         """Make the primary begin the backup, and return the position at which it starts."""
         from pgpool_recovery.agent.method.incremental.begin import BackupRequest, begin_backup
-        from pgpool_recovery.postgres.incremental_stream import StreamLimits
+        from pgpool_recovery.postgres.backup_stream import StreamLimits
 
         step = request.step
         conninfo = {**step.conninfo, "application_name": step.slot_name}

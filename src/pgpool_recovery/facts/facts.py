@@ -312,6 +312,8 @@ class TargetFacts:
     own_wal: OwnWal = NO_WAL
     access: Access = NO_ACCESS
     marked_identifier: str | None = None
+    has_zstd: bool = False
+    """Whether its host can decompress what the primary compresses (host/zstd.py)."""
 
     @property
     def is_sound(self) -> bool:

@@ -57,7 +57,7 @@ class TablespacePlace:
 
     @property
     def copy_location(self) -> str:
-        """The location that pg_basebackup writes it to."""
+        """The location that a copy is written to."""
         return f"{self.place.workspace}/new"
 
 
@@ -361,12 +361,13 @@ class SourceNode:
 
 @record
 class CopyBaseBackup:
-    """Copy everything with pg_basebackup into the workspaces.
+    """Copy everything into the workspaces, and compare each file with the manifest on the way.
 
     `streams_by_slot`: its WAL is streamed by the slot, which then retains only WAL that has not yet
-    arrived. In that case pg_basebackup reports its position, and the primary takes it for a
-    synchronous standby if its name is in synchronous_standby_names. `source` is the standby to
-    which `conninfo` leads; None if that is the primary.
+    arrived. In that case pg_receivewal reports its position, and the primary takes it for a
+    synchronous standby if its name is in synchronous_standby_names. `workers` is how many threads
+    of the primary compress. `source` is the standby to which `conninfo` leads; None if that is the
+    primary. Then `wal_conninfo` leads to the primary, whose slot it is.
     """
 
     touches: ClassVar[Touches] = Touches.BESIDE
@@ -377,25 +378,18 @@ class CopyBaseBackup:
     max_rate: Rate | None
     compression: str | None
     size_bytes: int
+    segment_bytes: int
     streams_by_slot: bool = True
+    workers: int | None = None
+    verifies_pages: bool = False
     source: SourceNode | None = None
+    wal_conninfo: Conninfo | None = None
 
     def __str__(self) -> str:
         whence = "" if self.source is None else f" from {self.source}"
         how = "" if self.compression is None else f", compressed with {self.compression}"
-        return f"copy about {pretty_size(self.size_bytes)} with pg_basebackup{whence}{how}"
-
-
-@record
-class VerifyBackup:
-    """Check every file of the copy against its manifest."""
-
-    touches: ClassVar[Touches] = Touches.BESIDE
-    bin_directory: str
-    places: Places
-
-    def __str__(self) -> str:
-        return "check the copy with pg_verifybackup"
+        size = pretty_size(self.size_bytes)
+        return f"copy about {size}{whence}{how}, checking each file against the manifest"
 
 
 @record
@@ -438,7 +432,6 @@ TargetStep = (
     | PutOldBack
     | RemoveOld
     | CopyBaseBackup
-    | VerifyBackup
     | ConfigureStandby
     | SwapIn
     | Repoint

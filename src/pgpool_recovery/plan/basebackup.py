@@ -6,7 +6,7 @@ from itertools import chain
 from pgpool_recovery.domain.synchronous import parse_standby_names
 from pgpool_recovery.facts.access import reject_own_files, reject_source
 from pgpool_recovery.facts.facts import TargetFacts
-from pgpool_recovery.facts.policy import Compress, KeepOld, Method
+from pgpool_recovery.facts.policy import Compress, KeepOld, Method, Verify
 from pgpool_recovery.facts.rejection import Rejection
 from pgpool_recovery.facts.step import (
     CopyBaseBackup,
@@ -16,7 +16,6 @@ from pgpool_recovery.facts.step import (
     Reserve,
     Step,
     SwapIn,
-    VerifyBackup,
 )
 from pgpool_recovery.plan.meanwhile import Meanwhile, meanwhile
 from pgpool_recovery.plan.plan import OldData, Plan
@@ -27,7 +26,10 @@ from pgpool_recovery.plan.space import Space, keeps_old, reject_space, spaces
 
 SERVER_COMPRESSES_SINCE = 15
 FAST_LINK_BYTES_PER_S = 250e6
-SLOW_LINK_BYTES_PER_S = 30e6
+ZSTD = "zstd"
+COMPRESSION_WORKERS = 2
+"""Threads that compress on the primary: one may not keep up with such a link, and more would take
+too much from its clients."""
 
 
 def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
@@ -37,25 +39,27 @@ def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
     if rejections:
         return rejections
     places, copy_bytes = situation.places, situation.facts.primary.copy_bytes
-    old_data = _old_data(situation)
+    old_data, compression = _old_data(situation), _compression(situation)
     copy = CopyBaseBackup(
         bin_directory=situation.bin_directory,
         conninfo=reading.conninfo(situation),
         slot_name=situation.target.slot_name,
-        places=reading.places(places),
+        places=places,
         max_rate=situation.policy.max_rate,
-        compression=_compression(situation),
+        compression=compression,
         size_bytes=copy_bytes,
-        # The slot is the primary's: from a standby, its WAL is streamed without one.
-        streams_by_slot=reading.source is None and not _would_be_synchronous(situation),
+        segment_bytes=situation.wal.segment_bytes,
+        streams_by_slot=not _would_be_synchronous(situation),
+        workers=None if compression is None else COMPRESSION_WORKERS,
+        verifies_pages=situation.policy.verify is Verify.PAGES,
         source=reading.node,
+        wal_conninfo=None if reading.source is None else situation.conninfo,
     )
     steps: Iterator[Step] = chain(
         [Reserve(places), situation.slot_step()],
         _waiting_steps(situation),
         [RemoveOld(places)] if old_data is OldData.GOES else [],
-        [copy, VerifyBackup(situation.bin_directory, places)],
-        [situation.configure(places), SwapIn(places)],
+        [copy, situation.configure(places), SwapIn(places)],
     )
     return Plan(
         target_name=situation.name,
@@ -84,7 +88,7 @@ def _spaces(situation: Situation) -> tuple[Space, ...]:
 def _would_be_synchronous(situation: Situation) -> bool:
     """Return whether commits would wait for the copy; `*` matches every WAL receiver.
 
-    pg_basebackup flushes only at the end of a segment (HandleCopyStream in receivelog.c), so each
+    pg_receivewal flushes only at the end of a segment (HandleCopyStream in receivelog.c), so each
     commit would wait for 16 MB of WAL, or for the end of the copy.
     """
     awaited = parse_standby_names(situation.facts.primary.synchronous_standby_names)
@@ -92,20 +96,19 @@ def _would_be_synchronous(situation: Situation) -> bool:
 
 
 def _compression(situation: Situation) -> str | None:
-    """Return the compression for the bottleneck: compress if the link is slower than one core.
+    """Return the compression for the bottleneck: compress if the link is slower than that.
 
-    The slower the link, the more a better compression is worth.
+    It is zstd at its quickest level, whatever is wanted: the target has a library for it, and with
+    threads the primary compresses as quickly as with lz4.
     """
     primary, wanted = situation.facts.primary, situation.policy.compress
     if primary.major < SERVER_COMPRESSES_SINCE or wanted is Compress.NONE:
         return None
-    if wanted is not Compress.AUTO:
-        return wanted if wanted in primary.compressions else None
-    link = situation.facts.link_bytes_per_s
-    if link is None or link > FAST_LINK_BYTES_PER_S or not primary.compressions:
+    if ZSTD not in primary.compressions or not situation.facts.target.has_zstd:
         return None
-    quick, *better = primary.compressions
-    return better[0] if better and link < SLOW_LINK_BYTES_PER_S else quick
+    link = situation.facts.link_bytes_per_s
+    is_slow = link is not None and link <= FAST_LINK_BYTES_PER_S
+    return ZSTD if wanted is not Compress.AUTO or is_slow else None
 
 
 def _reject(situation: Situation) -> Iterator[Rejection]:

@@ -296,6 +296,7 @@ def _target(words: Words) -> TargetFacts:
         if target.resumable is None
         else Base(target.resumable.redo, target.resumable.end),
         can_clone=target.can_clone,
+        has_zstd=True,
         is_standby=target.standby_signal,
         server_pid=target.process,
         failed_starts=target.failed_starts,

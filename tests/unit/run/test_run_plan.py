@@ -14,13 +14,13 @@ from pgpool_recovery.domain.event import Event, Undoing
 from pgpool_recovery.domain.target_state import TargetState, with_next_step
 from pgpool_recovery.facts.policy import Method
 from pgpool_recovery.facts.step import (
+    Clone,
     Place,
     Places,
     RemoveOld,
     Repoint,
     Reserve,
     TargetStep,
-    VerifyBackup,
 )
 from pgpool_recovery.plan.plan import OldData, Plan
 from pgpool_recovery.run.own_slot import OwnSlot
@@ -42,7 +42,7 @@ REPOINT = Repoint(
     PLACES, CONNINFO, "pgpool_node_1", former_slot_name=None, port=None, bin_directory="/bin15"
 )
 REMOVE = RemoveOld(PLACES)
-COPY = VerifyBackup("/bin15", PLACES)
+COPY = Clone(PLACES)
 """A step that touches nothing but a copy."""
 
 GREETING = encode_message(Greeting("pgpool-recovery", PROTOCOL, "2.0")).decode()
@@ -147,7 +147,7 @@ def test_state_after_an_agent_that_died(
 def test_state_of_half_changed_data_is_the_one_in_which_it_was_reserved() -> None:
     dies = DIES_AT.replace('"untouched', '"incomplete')
     assert dies != DIES_AT
-    argv = [sys.executable, "-c", dies, '"VerifyBackup"']
+    argv = [sys.executable, "-c", dies, '"Clone"']
     with run_with(argv) as run, pytest.raises(RecoveryError, match="lost") as caught:
         run.carry_out(plan_of(RESERVE, COPY))
     assert caught.value.target is TargetState.INCOMPLETE

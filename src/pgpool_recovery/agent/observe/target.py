@@ -26,6 +26,7 @@ from pgpool_recovery.facts.facts import Base, Configuration, LocalWal, PlaceFact
 from pgpool_recovery.facts.leftover import OLD_FILE, SIGNAL, STANDBY_SIGNAL, LeftFiles
 from pgpool_recovery.files.text import read_text
 from pgpool_recovery.files.write import open_nameless
+from pgpool_recovery.host import zstd
 from pgpool_recovery.host.command_line import find_given
 from pgpool_recovery.host.file_access import look_as_target, spare_wal_bytes
 from pgpool_recovery.host.filesystem import mounts_inside
@@ -98,6 +99,7 @@ def observe(request: Observe, stop: Stop, own_login: OwnLogin) -> TargetFacts:
         state=target_state(state),
         resumable=_resumable(contents, bin_directory, marker, stop),
         can_clone=_can_clone(data),
+        has_zstd=zstd.is_available(),
         server_pid=None if server is None else server.pid,
         is_standby=(data / STANDBY_SIGNAL).exists(),
         failed_starts=failed_starts(data),

@@ -17,14 +17,14 @@ from pgpool_recovery.agent.method.guarded.guard import is_half_applied, raise_gu
 from pgpool_recovery.agent.method.guarded.marker import Marker, StaleDirectory
 from pgpool_recovery.agent.method.guarded.tablespace import Tablespaces, link_new
 from pgpool_recovery.agent.method.incremental.received import Counts, Received
-from pgpool_recovery.agent.method.incremental.tar_stream import TarStream
+from pgpool_recovery.agent.method.tar_stream import TarStream
 from pgpool_recovery.domain.error import RecoveryError, Undone
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.domain.wal import Point
 from pgpool_recovery.files.text import read_text, text_of
 from pgpool_recovery.host.stop import Stop
-from pgpool_recovery.postgres.incremental_stream import (
+from pgpool_recovery.postgres.backup_stream import (
     ARCHIVE,
     BROKEN_PROTOCOL,
     DATA,

@@ -11,7 +11,7 @@ again (`plan/summaries.py`), and a target that has replayed what the primary nev
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from pgpool_recovery.agent.method.base_backup import KEEPALIVES, SERVER_OPTIONS
+from pgpool_recovery.agent.method.base_backup.login import KEEPALIVES, SERVER_OPTIONS
 from pgpool_recovery.agent.method.guarded.contents import check_directory
 from pgpool_recovery.agent.method.guarded.guard import is_half_applied, read_base_marker
 from pgpool_recovery.agent.method.guarded.marker import Marker, StaleDirectory
@@ -31,7 +31,7 @@ from pgpool_recovery.domain.record import field, record
 from pgpool_recovery.domain.wal import History, Point, lsn_text
 from pgpool_recovery.facts.facts import Base, Conninfo, RelationSegment
 from pgpool_recovery.host.stop import Stop
-from pgpool_recovery.postgres.incremental_stream import BackupConnection, StreamLimits, open_backup
+from pgpool_recovery.postgres.backup_stream import BackupConnection, StreamLimits, open_backup
 
 
 @record
@@ -78,7 +78,7 @@ def begin_backup(request: BackupRequest, stop: Stop) -> IncrementalBackup:
             check_same_timeline(earlier.began, began)
         needed = wal_ranges(stale.base, history)
         connection.upload_manifest(manifest(stale.system_identifier, needed, directory.vouched))
-        begun = connection.start(max_rate_kb=request.max_rate_kb)
+        begun = connection.start_incremental(max_rate_kb=request.max_rate_kb)
         _check_start(begun.point, history)
         tablespaces = match_tablespaces(
             linked, begun.tablespaces, request.locations, stale.version_directory

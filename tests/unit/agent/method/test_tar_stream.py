@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from pgpool_recovery.agent.method.incremental.tar_stream import (
+from pgpool_recovery.agent.method.tar_stream import (
     Member,
     MemberKind,
     Sink,
@@ -127,4 +127,4 @@ def test_headers_that_no_server_sends(changes: dict[str, bytes]) -> None:
 
 
 def test_the_header_of_a_file() -> None:
-    assert parse_header(header()) == Member("base/1/1259", MemberKind.FILE, 10, "")
+    assert parse_header(header()) == Member("base/1/1259", MemberKind.FILE, 10, "", 0o644)

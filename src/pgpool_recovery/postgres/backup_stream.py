@@ -1,8 +1,9 @@
-"""Receive an incremental base backup from the server over a replication connection.
+"""Receive a base backup from the server over a replication connection, whole or incremental.
 
-The commands and messages are those of protocol-replication.html: UPLOAD_MANIFEST, then BASE_BACKUP.
-The latter answers with the start of the backup, the tablespaces, one COPY OUT with all archives,
-and the end of the backup.
+The commands and messages are those of protocol-replication.html: UPLOAD_MANIFEST for an incremental
+one, then BASE_BACKUP. The latter answers with the start of the backup, the tablespaces, one COPY
+OUT with all archives and the manifest, and the end of the backup. Before PostgreSQL 15 there is a
+COPY OUT for each archive, and one for the manifest.
 """
 
 import select
@@ -25,8 +26,14 @@ LABEL = "pgpool_recovery"
 KEPT_NOTICES = 20
 MANIFEST_CHUNK_BYTES = 65536  # The server parses the manifest in chunks of 128 kB.
 
-ARCHIVE, DATA, PROGRESS = b"ndp"
-"""The types of messages in a COPY OUT without a manifest (basebackup_copy.c)."""
+ARCHIVE, DATA, MANIFEST, PROGRESS = b"ndmp"
+"""The types of messages in a COPY OUT (basebackup_copy.c)."""
+
+MESSAGES_SINCE = 150000
+"""The first version that sends such messages, and that has options in parentheses."""
+BASE_ARCHIVE = "base.tar"
+END_OF_ARCHIVE = bytes(1024)
+"""Two headers of zeros; servers before PostgreSQL 15 leave them out."""
 
 BROKEN_PROTOCOL = "the primary broke the protocol of a base backup"
 WITHOUT_SUMMARIES = "Set summarize_wal = on on every node, long before it is needed."
@@ -69,6 +76,21 @@ class StreamLimits:
 
 
 @record
+class FullBackup:
+    """What a whole backup is requested with.
+
+    `checksums` is the algorithm of the manifest's checksums. `compression` is "zstd" or None, with
+    this many `workers` on the server; None leaves it to the server's own process. `max_rate_kb` is
+    in kB per second.
+    """
+
+    checksums: str
+    compression: str | None = None
+    workers: int | None = None
+    max_rate_kb: int | None = None
+
+
+@record
 class SentTablespace:
     """A tablespace whose archive will follow; its location is the one on the primary."""
 
@@ -97,7 +119,8 @@ class BackupConnection:
         self._limits = limits
         self._check = check
         self._notices: list[str] = []
-        self._is_streaming = False
+        self._is_streaming = self._is_old = False
+        self._archives: list[str] = []
         pgconn.notice_handler = self._notice
         pgconn.nonblocking = 1
         self._poll = select.poll()
@@ -129,7 +152,12 @@ class BackupConnection:
 
     def has_checksums(self) -> bool:
         """Return whether the server's pages have checksums."""
-        return self._rows("SHOW data_checksums") == [("on",)]
+        return self.show("data_checksums") == "on"
+
+    def show(self, name: str) -> str:
+        """Return the value of a setting, in the form of SHOW."""
+        ((value,),) = self._rows(f"SHOW {name}")
+        return value
 
     def upload_manifest(self, manifest: bytes) -> None:
         """Send the manifest: which files the target has, and from which backup."""
@@ -145,33 +173,76 @@ class BackupConnection:
         self._expect(ExecStatus.COMMAND_OK)
         self._end_of_results()
 
-    def start(self, *, max_rate_kb: int | None) -> BackupStart:
-        """Have the server begin the backup, and read everything before the first archive.
+    def start_incremental(
+        self, *, max_rate_kb: int | None, compression: str | None = None, workers: int | None = None
+    ) -> BackupStart:
+        """Have the server begin an incremental backup for the manifest that was uploaded.
 
-        WAIT is off: a standby gets its WAL from the primary through its slot, so no WAL needs to be
-        archived.
+        It reads everything before the first archive. WAIT is off: a standby gets its WAL from the
+        primary through its slot, so no WAL needs to be archived.
         """
+        rate = "" if max_rate_kb is None else f", MAX_RATE {max_rate_kb}"
+        return self._begin(
+            f"BASE_BACKUP (LABEL '{LABEL}', CHECKPOINT 'fast', WAIT 'false', MANIFEST 'no',"
+            f" INCREMENTAL 'true'{rate}{_compression(compression, workers)})"
+        )
+
+    def start_full(self, wanted: FullBackup) -> BackupStart:
+        """Have the server begin a whole backup, and read everything before the first archive."""
+        self._is_old = self._pgconn.server_version < MESSAGES_SINCE
+        checksums, rate_kb = wanted.checksums, wanted.max_rate_kb
+        if self._is_old:
+            rate = "" if rate_kb is None else f" MAX_RATE {rate_kb}"
+            return self._begin(
+                f"BASE_BACKUP LABEL '{LABEL}' FAST NOWAIT{rate}"
+                f" MANIFEST 'yes' MANIFEST_CHECKSUMS '{checksums}'"
+            )
+        rate = "" if rate_kb is None else f", MAX_RATE {rate_kb}"
+        return self._begin(
+            f"BASE_BACKUP (LABEL '{LABEL}', CHECKPOINT 'fast', WAIT 'false', MANIFEST 'yes',"
+            f" MANIFEST_CHECKSUMS '{checksums}'"
+            f"{rate}{_compression(wanted.compression, wanted.workers)})"
+        )
+
+    def _begin(self, command: str) -> BackupStart:
         from psycopg.pq import ExecStatus
 
-        rate = "" if max_rate_kb is None else f", MAX_RATE {max_rate_kb}"
-        self._send(
-            f"BASE_BACKUP (LABEL '{LABEL}', CHECKPOINT 'fast', WAIT 'false', MANIFEST 'no',"
-            f" INCREMENTAL 'true'{rate})"
-        )
+        self._send(command)
         point = _point(self._expect(ExecStatus.TUPLES_OK, within_s=self._limits.start_s))
         rows = _texts(self._expect(ExecStatus.TUPLES_OK))
-        self._expect(ExecStatus.COPY_OUT)
+        if not self._is_old:
+            self._expect(ExecStatus.COPY_OUT)
+        self._archives = [f"{oid}.tar" if oid else BASE_ARCHIVE for oid, *_ in rows]
         named = tuple(SentTablespace(int(oid), location) for oid, location, _ in rows if oid)
         return BackupStart(point, named)
 
     def messages(self) -> Iterator[memoryview]:
-        """Yield the messages of the COPY OUT: a byte for the type, and the rest.
+        """Yield the messages of the backup: a byte for the type, and the rest.
 
-        None is kept, so at most one message is in memory.
+        What an older server sends is brought into the same form. None is kept, so at most one
+        message is in memory.
         """
+        self._is_streaming = True
+        if not self._is_old:
+            yield from self._copied()
+            return
+        from psycopg.pq import ExecStatus
+
+        for archive in self._archives:
+            self._expect(ExecStatus.COPY_OUT)
+            yield _message(ARCHIVE, archive.encode() + b"\0\0")
+            for data in self._copied():
+                yield _message(DATA, data)
+            yield _message(DATA, END_OF_ARCHIVE)
+        self._expect(ExecStatus.COPY_OUT)
+        yield _message(MANIFEST)
+        for data in self._copied():
+            yield _message(DATA, data)
+
+    def _copied(self) -> Iterator[memoryview]:
+        """Yield the data of one COPY OUT as it was sent."""
         import psycopg
 
-        self._is_streaming = True
         get_copy_data = self._pgconn.get_copy_data
         try:
             while True:
@@ -299,6 +370,18 @@ def open_backup(
     return BackupConnection(pgconn, limits, check)
 
 
+def _message(kind: int, data: bytes | memoryview = b"") -> memoryview:
+    return memoryview(bytes([kind]) + data)
+
+
+def _compression(algorithm: str | None, workers: int | None) -> str:
+    """Return the options for compression on the server; more than level 1 only costs its CPU."""
+    if algorithm is None:
+        return ""
+    detail = "level=1" if workers is None else f"level=1,workers={workers}"
+    return f", COMPRESSION '{algorithm}', COMPRESSION_DETAIL '{detail}'"
+
+
 def refusal(said: Iterable[str]) -> Refused:
     """Return the refusal for a server's message, detail and hint.
 
@@ -309,7 +392,7 @@ def refusal(said: Iterable[str]) -> Refused:
     message = words[0] if words else ""
     hints = [hint for fragment, hint in REFUSALS if fragment in message]
     return Refused(
-        "the primary refuses an incremental base backup",
+        "the primary refuses the base backup",
         detail="\n".join(words) or None,
         hint=hints[0] if hints else None,
     )

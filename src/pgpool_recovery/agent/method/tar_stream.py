@@ -14,8 +14,9 @@ from pgpool_recovery.files.text import text_of
 
 HEADER_BYTES = 512
 MAX_FILE_BYTES = 2**50
-NAME, SIZE, SUM, KIND, LINK, MAGIC, PREFIX = (
+NAME, MODE, SIZE, SUM, KIND, LINK, MAGIC, PREFIX = (
     slice(0, 100),
+    slice(100, 108),
     slice(124, 136),
     slice(148, 156),
     slice(156, 157),
@@ -36,12 +37,16 @@ class MemberKind(Enum):
 
 @record
 class Member:
-    """A member of an archive: its path, without a leading ``./``, and the size of a file."""
+    """A member of an archive: its path, without a leading ``./``, and the size of a file.
+
+    `mode` has only the permissions.
+    """
 
     path: str
     kind: MemberKind
     size_bytes: int
     target: str
+    mode: int = 0o600
 
 
 class Sink(Protocol):
@@ -127,7 +132,8 @@ def parse_header(header: bytes) -> Member:
             raise ValueError(f"its size is {size_bytes}")  # noqa: TRY301
         prefix, name = _text(header[PREFIX]), _text(header[NAME])
         path = checked_path(f"{prefix}/{name}" if prefix else name)
-        return Member(path, kind, size_bytes, _text(header[LINK]))
+        mode = _number(header[MODE]) & 0o777
+        return Member(path, kind, size_bytes, _text(header[LINK]), mode)
     except ValueError as error:
         raise Undone(
             "the primary sent an archive that cannot be read",
