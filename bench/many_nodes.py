@@ -34,10 +34,10 @@ def main() -> None:
         product = build_product(workspace)
         for number in options.nodes:
             began = time.monotonic()
-            with many_nodes(workspace, product, number, options.major) as cluster:
+            with many_nodes(workspace, product, number, options.major) as site:
                 print(f"{number} nodes: built in {time.monotonic() - began:.0f} s", flush=True)
                 for _ in range(options.repeat):
-                    _report(cluster)
+                    _report(site.cluster)
 
 
 def _report(cluster: Cluster) -> None:

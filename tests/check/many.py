@@ -6,10 +6,10 @@ from contextlib import contextmanager
 
 from tests.harness.cluster import Cluster, ClusterPlan
 from tests.harness.product import Product
-from tests.harness.site import on_hosts
 from tests.harness.workspace import Workspace
+from tests.operator.site import Site, site_on_hosts
 
-USUAL = "MaxStartups 10:30:100\nLogLevel VERBOSE"
+USUAL = "MaxStartups 10:30:100"
 """The default of MaxStartups; the harness allows more to all others."""
 SENDERS_OF_A_COPY = 2
 TURNED_AWAY = re.compile(r"drop connection|MaxStartups throttling|penalty")
@@ -20,8 +20,12 @@ TOO_MANY = re.compile(r"FATAL: .*(number of requested standby connections|too ma
 
 @contextmanager
 def many_nodes(
-    workspace: Workspace, product: Product, number: int, major: int | None = None
-) -> Iterator[Cluster]:
+    workspace: Workspace,
+    product: Product,
+    number: int,
+    major: int | None = None,
+    sshd: str = USUAL,
+) -> Iterator[Site]:
     """As many WAL senders as a check asks for: one for each standby, and those of a full copy."""
     plan = ClusterPlan(
         standbys=number - 1,
@@ -36,12 +40,12 @@ def many_nodes(
             **({} if major is None or major < 17 else {"summarize_wal": "on"}),
         },
     )
-    with on_hosts(workspace, product, plan) as cluster:
-        for server in cluster.servers:
-            sshd = cluster.host(server.node_id).sshd
-            sshd.stop()
-            sshd.start(USUAL)
-        yield cluster
+    with site_on_hosts(workspace, product, plan) as site:
+        for server in site.cluster.servers:
+            daemon = site.cluster.host(server.node_id).sshd
+            daemon.stop()
+            daemon.start(f"{sshd}\nLogLevel VERBOSE")
+        yield site
 
 
 def ssh_logs(cluster: Cluster) -> str:

@@ -69,10 +69,10 @@ def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
         moved_bytes=copy_bytes,
         old_data=old_data,
         steps=tuple(steps),
-        notes=reading.notes,
-        source=reading.node_id,
         needs=tuple(space.room(is_freed=old_data is OldData.GOES) for space in _spaces(situation)),
         forecast=_forecast(situation),
+        notes=reading.notes,
+        source=reading.node_id,
     )
 
 

@@ -73,8 +73,8 @@ class Plan:
     notes: tuple[str, ...] = ()
     passed_over: tuple[PassedOver, ...] = ()
     gives_up: str | None = None
-    source: NodeId | None = None
     forecast: Meanwhile | None = None
+    source: NodeId | None = None
 
     @property
     def point_of_no_return(self) -> Step | None:
