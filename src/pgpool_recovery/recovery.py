@@ -19,7 +19,7 @@ from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.facts.facts import Facts, PrimaryFacts
 from pgpool_recovery.facts.policy import FROM_PRIMARY, Method, Policy
 from pgpool_recovery.facts.rejection import Rejection, as_error
-from pgpool_recovery.facts.step import RepointRunning
+from pgpool_recovery.facts.step import Delta, RepointRunning
 from pgpool_recovery.log.note import note, note_parts
 from pgpool_recovery.observe.consent import agreement_for
 from pgpool_recovery.observe.link import measure_link
@@ -35,7 +35,7 @@ from pgpool_recovery.run.own_server import own_conninfo, own_server
 from pgpool_recovery.run.own_slot import OwnSlot
 from pgpool_recovery.run.party import Deadlines, Party
 from pgpool_recovery.run.run_plan import Run
-from pgpool_recovery.run.sessions import agent_of, leaving, naming, own_files
+from pgpool_recovery.run.sessions import agent_of, files_of, leaving, naming, own_files
 from pgpool_recovery.run.target_server import TargetServer
 from pgpool_recovery.talk.conversation import Conversation
 from pgpool_recovery.talk.protocol import AskStandby, FindLog
@@ -46,7 +46,7 @@ from pgpool_recovery.verify.streaming import Expected
 Proceed = Callable[[Plan, Connection, Conversation, Callable[[], PrimaryFacts]], None]
 """What to do with a target that is ready to be started; the last argument observes the primary."""
 
-READ_FROM_SOURCE = (Method.BASEBACKUP,)
+READ_FROM_SOURCE = (Method.DELTA, Method.BASEBACKUP)
 """The methods that may read from a standby."""
 
 
@@ -264,7 +264,8 @@ def carry_out(
     def see(step: RepointRunning) -> None:
         see_following(connection, agent, plan, step, settings, emit)
 
-    source = own_files(target, settings)
+    node = next((step.source for step in plan.steps if isinstance(step, Delta)), None)
+    source = own_files(target, settings) if node is None else files_of(node, target, settings)
     Run(Party(connection, agent, slot, emit, deadlines, see, source)).carry_out(plan)
 
 

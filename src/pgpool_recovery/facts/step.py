@@ -290,11 +290,26 @@ class Incremental:
 
 
 @record
+class SourceNode:
+    """A standby from which a copy is read, and its stream from the primary."""
+
+    node_id: NodeId
+    slot_name: str | None
+    application_name: str
+    host: str
+    data_directory: str
+
+    def __str__(self) -> str:
+        return f"node {self.node_id}"
+
+
+@record
 class Delta:
     """Write what differs from the files of a running server into the directory, block by block.
 
     `places.data.new` is written, and for each tablespace, by its OID, the directory in `locations`.
-    `workers` is how many compare at the same time; None: as many as suit both hosts.
+    `workers` is how many compare at the same time; None: as many as suit both hosts. `source` is
+    the standby whose files are read; None if that is the primary.
     """
 
     touches: ClassVar[Touches] = Touches.BESIDE
@@ -306,9 +321,11 @@ class Delta:
     max_rate: Rate | None
     workers: int | None
     verifies_pages: bool
+    source: SourceNode | None = None
 
     def __str__(self) -> str:
-        return "compare it with the primary's files and copy the blocks that differ"
+        whose = "the primary's" if self.source is None else f"{self.source}'s"
+        return f"compare it with {whose} files and copy the blocks that differ"
 
 
 @record
@@ -345,18 +362,6 @@ class RemoveOld:
 
     def __str__(self) -> str:
         return f"remove the old data in {self.places.data.path}"
-
-
-@record
-class SourceNode:
-    """A standby from which a copy is read, and its stream from the primary."""
-
-    node_id: NodeId
-    slot_name: str | None
-    application_name: str
-
-    def __str__(self) -> str:
-        return f"node {self.node_id}"
 
 
 @record

@@ -45,7 +45,18 @@ class Reading:
         source = self.source
         if source is None:
             return None
-        return SourceNode(source.node_id, source.slot_name, source.application_name)
+        return SourceNode(
+            source.node_id,
+            source.slot_name,
+            source.application_name,
+            source.host,
+            source.data_directory,
+        )
+
+    @property
+    def server(self) -> str:
+        """The server that is read, as messages name it."""
+        return "the primary" if self.source is None else self.source.name
 
     @property
     def whence(self) -> str:
