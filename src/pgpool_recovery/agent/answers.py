@@ -60,6 +60,7 @@ from pgpool_recovery.talk.protocol import (
     StopServer,
     TakeStep,
     Tidy,
+    TryArchive,
     TryLogins,
     TryPeers,
     Undo,
@@ -184,6 +185,7 @@ class Answers:
                 | TryPeers()
                 | LookForBackup()
                 | AskArchive()
+                | TryArchive()
             ):
                 return self._of_host(request)
             case (
@@ -260,7 +262,13 @@ class Answers:
 
     def _of_host(
         self,
-        request: LookAround | AskConfinement | TryLogins | TryPeers | LookForBackup | AskArchive,
+        request: LookAround
+        | AskConfinement
+        | TryLogins
+        | TryPeers
+        | LookForBackup
+        | AskArchive
+        | TryArchive,
     ) -> Any:
         match request:
             case LookAround():
@@ -289,6 +297,10 @@ class Answers:
                 from pgpool_recovery.agent.observe.archived_history import ask_archive
 
                 return ask_archive(request, self._stop)
+            case TryArchive():
+                from pgpool_recovery.agent.observe.archived_wal import try_archive
+
+                return try_archive(request, self._stop)
 
     def _of_steps(
         self,

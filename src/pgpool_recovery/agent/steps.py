@@ -288,7 +288,14 @@ class Steps:
         if step.directory == step.places.data.path:
             journal.take(Lead())
         self._reversals.append(moved.restore)
-        past.keep_to_past(step, source, moved)
+        if step.archive is None:
+            past.keep_to_past(step, source, moved)
+            return
+        from pgpool_recovery.agent.observe.archived_wal import ArchiveSource
+
+        data = Path(step.directory)
+        archive = ArchiveSource(step.archive, data, step.segment_bytes, self._stop)
+        past.keep_to_past(step, source, moved, archive.segment)
 
     def _repoint(self, step: Repoint, journal: Journal) -> None:
         before = before_repoint(step, self._stop)

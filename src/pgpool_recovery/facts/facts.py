@@ -6,6 +6,7 @@ from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.domain.wal import History, Lsn, Point
 from pgpool_recovery.facts.access import NO_ACCESS, Access
 from pgpool_recovery.facts.archived_history import Archive
+from pgpool_recovery.facts.archived_wal import ArchivedWal
 from pgpool_recovery.facts.backup import Backup, NoBackup
 from pgpool_recovery.facts.leftover import NO_FILES, LeftFiles, Leftover
 from pgpool_recovery.facts.own_wal import NO_WAL, Compared, OwnWal
@@ -352,7 +353,8 @@ class Facts:
     is what the target's server reports, if it runs. `slot_logins` are SQL connections that were
     tried for the worker that synchronises failover slots. `compared` is the result of comparing the
     target's WAL with the primary's. `sources` are the nodes from which a copy might be read; None
-    if that was not examined.
+    if that was not examined. `archived_wal` are the archives that were tried for the WAL that the
+    primary no longer has, each call for at most `archive_s`.
     """
 
     primary: PrimaryFacts
@@ -369,3 +371,5 @@ class Facts:
     slot_logins: tuple[Login, ...] = ()
     compared: Compared | None = None
     sources: tuple[Source, ...] | None = None
+    archived_wal: tuple[ArchivedWal, ...] = ()
+    archive_s: float = 10.0

@@ -7,6 +7,7 @@ from pgpool_recovery.domain.node import NodeId
 from pgpool_recovery.domain.quantity import pretty_size
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.wal import Point, TimelineId
+from pgpool_recovery.facts.archived_wal import FromArchive
 from pgpool_recovery.facts.backup import Backup, Restoration
 from pgpool_recovery.facts.facts import Conninfo
 from pgpool_recovery.facts.policy import Rate
@@ -151,6 +152,8 @@ class Repoint:
     bin_directory: str
     new_locations: tuple[str, ...] = ()
     drops_restore_command: bool = False
+    restore_command: str | None = None
+    """The one to set; None leaves the node's own."""
 
     def __str__(self) -> str:
         return f"make {self.places.data.path} a standby of the primary"
@@ -165,7 +168,8 @@ class KeepToPast:
     `histories` are the timelines whose history files it gets. `gaps` are numbers of timelines that
     the primary was never on. Without history files for them, a standby neither finds its newest
     timeline nor fetches it. `sizes` are how many bytes of each file are fetched, as far as they
-    exist; if it is empty, all files are fetched whole.
+    exist; if it is empty, all files are fetched whole. `archived` are WAL files that the primary no
+    longer has; they are fetched from `archive`, by its command.
     """
 
     touches: ClassVar[Touches] = Touches.PLACE
@@ -178,10 +182,13 @@ class KeepToPast:
     conninfo: Conninfo
     segment_bytes: int
     sizes: tuple[int, ...] = ()
+    archived: tuple[str, ...] = ()
+    archive: FromArchive | None = None
 
     def __str__(self) -> str:
         parts = [f"move {_some(self.moved)} out of its pg_wal"] if self.moved else []
         parts += [f"fetch {_some(self.fetched)} from the primary"] if self.fetched else []
+        parts += [f"fetch {_some(self.archived)} from the archive"] if self.archived else []
         return ", ".join(parts) or "fetch the timeline history from the primary"
 
 
@@ -208,6 +215,8 @@ class RepointRunning:
     login: Conninfo
     new_locations: tuple[str, ...] = ()
     drops_restore_command: bool = False
+    restore_command: str | None = None
+    """As in `Repoint`."""
 
     def __str__(self) -> str:
         return "point its server at the primary by a reload and check that it streams"
@@ -415,6 +424,8 @@ class ConfigureStandby:
     backup: Backup | None = None
     """Where the standby gets WAL that is older than the primary's."""
     drops_restore_command: bool = False
+    restore_command: str | None = None
+    """As in `Repoint`."""
 
     def __str__(self) -> str:
         return "configure the copy as a standby"

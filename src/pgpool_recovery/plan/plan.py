@@ -6,6 +6,7 @@ from pgpool_recovery.domain.node import NodeId
 from pgpool_recovery.domain.quantity import pretty_size
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.text import with_detail
+from pgpool_recovery.facts.archived_wal import FromArchive
 from pgpool_recovery.facts.policy import Method
 from pgpool_recovery.facts.rejection import Rejection
 from pgpool_recovery.facts.step import (
@@ -58,7 +59,8 @@ class Plan:
     steps are done; None if it does not matter. `gives_up` is the sentence about what the target has
     and the primary does not, if that is lost. `forecast` is how long the transfer will take, if it
     is known how much WAL the primary writes meanwhile. `source` is the standby from which a copy is
-    read; None if that is the primary.
+    read; None if that is the primary. `from_archive` is the WAL that the standby gets from an
+    archive before it streams.
     """
 
     target_name: str
@@ -75,6 +77,7 @@ class Plan:
     gives_up: str | None = None
     forecast: Meanwhile | None = None
     source: NodeId | None = None
+    from_archive: FromArchive | None = None
 
     @property
     def point_of_no_return(self) -> Step | None:

@@ -13,6 +13,7 @@ from pgpool_recovery.domain.standby import StandbyFacts
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.domain.wal import History, Point, TimelineId
 from pgpool_recovery.facts.archived_history import Archive
+from pgpool_recovery.facts.archived_wal import WalTrial, WantedWal
 from pgpool_recovery.facts.backup import Backup, NoBackup
 from pgpool_recovery.facts.blocks import BlockFormat, BlockSource, BlockTarget, FileBackup
 from pgpool_recovery.facts.facts import Conninfo, LocalWal, Login, RelationSegment, TargetFacts
@@ -231,6 +232,21 @@ class AskArchive(Asks[Archive]):
     command: str
     history: History
     since: TimelineId
+    timeout_s: float
+
+
+@record
+class TryArchive(Asks[WalTrial]):
+    """Run a restore_command for WAL files, as the server of a data directory will run it.
+
+    Each file goes to a place where no server reads it, and is removed. Return what each one is, up
+    to the first one that the command does not deliver. `timeout_s` limits each call.
+    """
+
+    data_directory: str
+    command: str
+    wanted: tuple[WantedWal, ...]
+    segment_bytes: int
     timeout_s: float
 
 
@@ -629,6 +645,7 @@ Request = (
     | TryPeers
     | LookForBackup
     | AskArchive
+    | TryArchive
     | ReadBase
     | BeginIncremental
     | ApplyIncremental

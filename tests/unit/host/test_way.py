@@ -43,6 +43,7 @@ from pgpool_recovery.talk.protocol import (
     StopServer,
     TakeStep,
     Tidy,
+    TryArchive,
 )
 from tests.unit.other_server import NOBODY, listener
 
@@ -64,6 +65,7 @@ def asked(data: Path) -> list[Request]:
         AskConfinement(str(data)),
         AskRunning(str(data), "postgres", None),
         AskArchive(str(data), "false", History(TimelineId(1)), TimelineId(1), 1),
+        TryArchive(str(data), "false", (), 1, 1),
         FindLog(str(data)),
         StopServer(str(data), (), 1),
         Start(str(data), (), (), 1),

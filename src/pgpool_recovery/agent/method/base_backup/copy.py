@@ -48,6 +48,7 @@ from pgpool_recovery.postgres.backup_stream import (
     StreamLimits,
     open_backup,
 )
+from pgpool_recovery.postgres.connection import THE_PRIMARY
 
 COMPRESSED = ".zst"
 UNITS = {"B": 1, "kB": 2**10, "MB": 2**20, "GB": 2**30, "TB": 2**40}
@@ -97,7 +98,8 @@ def copy_base_backup(
         max_rate_kb=None if step.max_rate is None else kilobytes(step.max_rate),
     )
     login = own_login.whole(conninfo)
-    connection, server, begun = _begin(wanted, lambda: open_backup(login, limits, check))
+    name = THE_PRIMARY if step.source is None else str(step.source)
+    connection, server, begun = _begin(wanted, lambda: open_backup(login, limits, check, name))
     with connection, wal, closing(Arrivals(new_checksum, check)) as arrivals:
         copy = _Copy(step, connection, begun, server, arrivals, Meter(emit), check)
         copy.prepare()
