@@ -208,6 +208,8 @@ class Steps:
                 left_out=request.left_out,
                 locations=step.locations,
                 max_rate_kb=None if step.max_rate is None else kilobytes(step.max_rate),
+                compression=step.compression,
+                workers=step.workers,
                 limits=StreamLimits(limits.connect_s, limits.backup_start_s, limits.silence_s),
             ),
             self._stop,

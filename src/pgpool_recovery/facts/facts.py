@@ -312,9 +312,9 @@ class TargetFacts:
     left_files: LeftFiles = NO_FILES
     own_wal: OwnWal = NO_WAL
     access: Access = NO_ACCESS
-    marked_identifier: str | None = None
     has_zstd: bool = False
     """Whether its host can decompress what the primary compresses (host/zstd.py)."""
+    marked_identifier: str | None = None
 
     @property
     def is_sound(self) -> bool:

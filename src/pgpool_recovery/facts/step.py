@@ -281,6 +281,7 @@ class Incremental:
     """Write what changed since the directory's base into it, from an incremental base backup.
 
     `timelines` are those of the primary's history; `segment_bytes` is the size of a WAL segment.
+    `workers` is how many threads of the primary compress.
     """
 
     touches: ClassVar[Touches] = Touches.BESIDE
@@ -293,6 +294,8 @@ class Incremental:
     locations: dict[int, str]
     max_rate: Rate | None
     verifies_pages: bool
+    compression: str | None = None
+    workers: int | None = None
 
     def __str__(self) -> str:
         return "write the changed blocks from an incremental base backup onto it"
@@ -379,9 +382,9 @@ class CopyBaseBackup:
 
     `streams_by_slot`: its WAL is streamed by the slot, which then retains only WAL that has not yet
     arrived. In that case pg_receivewal reports its position, and the primary takes it for a
-    synchronous standby if its name is in synchronous_standby_names. `workers` is how many threads
-    of the primary compress. `source` is the standby to which `conninfo` leads; None if that is the
-    primary. Then `wal_conninfo` leads to the primary, whose slot it is.
+    synchronous standby if its name is in synchronous_standby_names. `source` is the standby to
+    which `conninfo` leads, while `wal_conninfo` leads to the primary, whose slot it is; both are
+    None if the primary sends everything. `workers` is how many threads of the server compress.
     """
 
     touches: ClassVar[Touches] = Touches.BESIDE
@@ -394,10 +397,10 @@ class CopyBaseBackup:
     size_bytes: int
     segment_bytes: int
     streams_by_slot: bool = True
-    workers: int | None = None
-    verifies_pages: bool = False
     source: SourceNode | None = None
     wal_conninfo: Conninfo | None = None
+    workers: int | None = None
+    verifies_pages: bool = False
 
     def __str__(self) -> str:
         whence = "" if self.source is None else f" from {self.source}"

@@ -121,9 +121,8 @@ def _spread(usable: Sequence[Source], target: NodeId | None) -> Source:
 
 def _costs(source: Source, situation: Situation) -> str:
     return (
-        f"{source.name}, which lags {pretty_size(source.lag_bytes)}, sends the copy instead of the "
-        f"primary, which keeps its WAL from a checkpoint before the copy on until {situation.name} "
-        "streams"
+        f"{source.name}, which lags {pretty_size(source.lag_bytes)}, is read instead of the "
+        f"primary; that performs a checkpoint, and retains its WAL since then for {situation.name}"
     )
 
 

@@ -216,6 +216,11 @@ class BackupConnection:
             f"{rate}{_compression(wanted.compression, wanted.workers)})"
         )
 
+    def recover(self) -> None:
+        """Read what is left after a refusal, so that another command can follow."""
+        while self._result(self._limits.silence_s) is not None:
+            pass
+
     def _begin(self, command: str) -> BackupStart:
         from psycopg.pq import ExecStatus
 

@@ -92,15 +92,15 @@ class WalMeanwhile:
         if self._failure is not None:
             raise self._failure
 
-    def end(self, end: Point, stop: Stop) -> None:
+    def end(self, end: Point, stop: Stop, *, is_of_primary: bool) -> None:
         """End the program after the end of the backup, and leave only whole segments.
 
-        If the segment of the end does not come in time, the standby streams it: a server that is
-        itself a standby cannot switch to another segment at the end of its backup.
+        A primary has switched to another segment by then, and the one of the end is awaited. If it
+        does not come in time, the standby streams it, as it does after a backup of a standby.
         """
         last = self._file(end.timeline, segment_number(Lsn(end.lsn - 1), self._segment_bytes))
         deadline = time.monotonic() + END_WITHIN_S
-        while not last.exists() and time.monotonic() < deadline:
+        while is_of_primary and not last.exists() and time.monotonic() < deadline:
             self.check()
             stop.wait(TICK_S)
         self.check()
