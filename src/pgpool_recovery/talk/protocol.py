@@ -15,7 +15,7 @@ from pgpool_recovery.domain.wal import History, Point, TimelineId
 from pgpool_recovery.facts.archived_history import Archive
 from pgpool_recovery.facts.archived_wal import WalTrial, WantedWal
 from pgpool_recovery.facts.backup import Backup, NoBackup
-from pgpool_recovery.facts.blocks import BlockFormat, BlockSource, BlockTarget
+from pgpool_recovery.facts.blocks import BlockFormat, BlockSource, BlockTarget, FileBackup
 from pgpool_recovery.facts.facts import Conninfo, LocalWal, Login, RelationSegment, TargetFacts
 from pgpool_recovery.facts.node import Confinement, PeerFacts, Surroundings
 from pgpool_recovery.facts.own_wal import Part
@@ -357,6 +357,31 @@ class CommitDelta(Asks[TargetState]):
 
 
 @record
+class StartFileBackup(Asks[FileBackup]):
+    """Begin a backup of the running server's files, in a session that stays open; return its start.
+
+    The backup ends with the session, and the session with the conversation. The login is the one of
+    `AskRunning`. `answer_s` limits the start, which waits for a checkpoint or a restartpoint.
+    """
+
+    data_directory: str
+    dbname: str
+    user: str | None
+    label: str
+    answer_s: float
+
+
+@record
+class SeeFileBackup(Asks[None]):
+    """Fail if the session with the backup is lost."""
+
+
+@record
+class StopFileBackup(Asks[str]):
+    """End the backup that was begun; return the contents of its backup_label."""
+
+
+@record
 class OpenChannel(Asks[None]):
     """Start a receiver with these words, and open a channel to it for the blocks that differ.
 
@@ -661,6 +686,9 @@ Request = (
     | BeginDelta
     | Expect
     | CommitDelta
+    | StartFileBackup
+    | SeeFileBackup
+    | StopFileBackup
     | OpenChannel
     | ListFiles
     | SendFiles

@@ -239,6 +239,8 @@ def _source(words: SourceWords, major: int) -> Source:
     )
     return Source(
         node_id=NodeId(words.node),
+        host=name,
+        data_directory="/var/lib/pgsql/15/data",
         slot_name=f"pgpool_node_{words.node}",
         application_name=name,
         lag_bytes=words.lag,
