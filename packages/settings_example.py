@@ -28,6 +28,7 @@ It must belong to root, and only root may write to it. If it has secrets: chown 
 EXAMPLES = {
     "max_rate": '"100M"',
     "stanza": '"main"',
+    "restore_command": '"barman-wal-restore -U barman backup main %f %p"',
     "textfile": '"/var/lib/prometheus/node-exporter/pgpool_recovery.prom"',
     "drop_slot_above_mb": "10240",
     "rewind_user": '"rewind"',

@@ -44,7 +44,7 @@ def test_lost_data(cluster: Cluster) -> None:
     made = plan(cluster, 1)
     assert made["method"] == "basebackup"
     assert made["moved_bytes"] > 20 * 2**20
-    assert [over["method"] for over in made["passed_over"]][-1] == "incremental"
+    assert [over["method"] for over in made["passed_over"]][-1] == "delta"
     assert not cluster.node(1).machine.path(cluster.node(1).data_directory).exists()
 
 
@@ -108,5 +108,5 @@ def test_running_server_that_follows_no_primary(cluster: Cluster) -> None:
         what="the primary to notice that the slot is not in use",
     )
     with settings(cluster, '[policy]\nstop_running = "always"\n'):
-        assert plan(cluster, 1)["method"] == "basebackup"
+        assert plan(cluster, 1)["method"] == "delta"
     assert node.is_running

@@ -105,7 +105,7 @@ def test_standby_that_streams_is_attached(cluster: Cluster) -> None:
     assert left_over(cluster.node(1)) == []
 
 
-def test_promise_12_rival_on_the_same_timeline_is_copied_in_full(cluster: Cluster) -> None:
+def test_promise_12_rival_on_the_same_timeline_is_compared_block_by_block(cluster: Cluster) -> None:
     """It was started without its standby.signal, and wrote rows that the primary never had."""
     node = cluster.node(1)
     node.stop()
@@ -117,7 +117,7 @@ def test_promise_12_rival_on_the_same_timeline_is_copied_in_full(cluster: Cluste
     # The primary gets past the position at which the rival ended, so that one seems to be behind.
     cluster.node(0).execute("CREATE TABLE not_of_rival AS SELECT generate_series(1, 20000)")
     log = recover(cluster, 1)
-    assert methods(log) == ["basebackup"], log
+    assert methods(log) == ["delta"], log
     with pytest.raises(CommandError, match="does not exist"):
         node.sql("SELECT * FROM only_of_rival")
 
@@ -136,9 +136,7 @@ def test_standby_whose_wal_is_gone(cluster: Cluster) -> None:
     primary.execute("UPDATE filler SET t = 'changed' WHERE g % 100 = 0")
     lose_wal(primary, node)
     log = recover(cluster, 1)
-    assert methods(log) == ["incremental" if primary.installation.major >= 17 else "basebackup"], (
-        log
-    )
+    assert methods(log) == ["incremental" if primary.installation.major >= 17 else "delta"], log
     assert "not catch-up: the primary no longer has the WAL that node 1 needs" in log
     assert left_over(node) == []
 
@@ -177,7 +175,7 @@ def test_ex_primary_that_diverged_and_whose_wal_is_gone(cluster: Cluster) -> Non
     remove_wal(new, fork)
     log = recover(cluster, old.node_id)
     if new.installation.major < 17:
-        assert methods(log) == ["basebackup"], log
+        assert methods(log) == ["delta"], log
         gone = (
             f"the primary no longer has the WAL that node {old.node_id} would need after a rewind"
         )
@@ -220,6 +218,6 @@ def test_node_whose_data_is_damaged_gets_more_than_wal(cluster: Cluster) -> None
     assert methods(said) == ["catch-up", "catch-up"]
     assert "WAL contains references to invalid pages" in said
     log = recover(cluster, node.node_id)
-    assert methods(log) == ["basebackup"]
+    assert methods(log) == ["delta"]
     assert "has failed 2 times after its last recoveries" in log
     assert left_over(node) == []

@@ -96,7 +96,7 @@ def test_rewind_that_would_lose_its_wal_is_not_begun(cluster: Cluster) -> None:
         assert methods(log) == ["rewind"]
         assert "because the WAL since the fork is more than a slot may keep" in log, log
     else:
-        assert methods(log) == ["basebackup"]
+        assert methods(log) == ["delta"]
         assert re.search(r"more than a slot may keep \(node \d needs \d{3} MB of WAL", log), log
 
 

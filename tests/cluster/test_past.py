@@ -217,7 +217,7 @@ def lead_by_hand(node: Server, primary: Server) -> None:
     ("cluster", "end", "method"),
     [
         pytest.param(15, "killed", "catch-up", id="15-killed"),
-        pytest.param(18, "stopped", "basebackup", marks=PG18, id="18-stopped"),
+        pytest.param(18, "stopped", "delta", marks=PG18, id="18-stopped"),
     ],
     indirect=["cluster"],
 )

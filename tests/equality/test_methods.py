@@ -18,7 +18,7 @@ from tests.harness.gap_piece import TABLESPACES
 from tests.harness.postgresql import Server
 from tests.harness.product import Product
 from tests.harness.proof import assert_equal
-from tests.harness.site import FULL_COPY, on_hosts, settings
+from tests.harness.site import on_hosts, settings
 from tests.harness.until import until
 from tests.harness.wal import remove_wal_for
 from tests.harness.workspace import Workspace
@@ -30,13 +30,14 @@ class Case:
     """How a node leaves, whether the WAL that it needs is removed, and what brings it back.
 
     `leaves` is "stopped", "killed", "astray" (it keeps running but has lost its primary) or
-    "diverged" (it is the primary, and the other node is promoted). `full_copy` is set by policy.
+    "diverged" (it is the primary, and the other node is promoted). `only`: the policy allows no
+    other method.
     """
 
     leaves: str
     method: str
     wal_is_gone: bool = False
-    full_copy: bool = False
+    only: bool = False
 
     def __str__(self) -> str:
         gone = "-wal-gone" if self.wal_is_gone else ""
@@ -49,24 +50,31 @@ CASES = {
     (15, "plain"): (
         Case("astray", "repoint"),
         Case("stopped", "catch-up"),
-        Case("stopped", "basebackup", full_copy=True),
+        Case("stopped", "basebackup", only=True),
         Case("diverged", "rewind"),
+        Case("stopped", "delta", wal_is_gone=True),
+        Case("diverged", "delta", only=True),
     ),
     (17, "debian"): (
         Case("killed", "catch-up"),
         Case("stopped", "incremental", wal_is_gone=True),
-        Case("stopped", "basebackup", full_copy=True),
+        Case("stopped", "basebackup", only=True),
         Case("diverged", "rewind", wal_is_gone=True),  # An incremental backup follows it.
     ),
     (18, "plain"): (
         Case("astray", "repoint"),
         Case("stopped", "incremental", wal_is_gone=True),
-        Case("stopped", "basebackup", full_copy=True),
+        Case("stopped", "basebackup", only=True),
         Case("diverged", "rewind"),
         Case("diverged", "rewind", wal_is_gone=True),
     ),
 }
-WHOLE_MATRIX = {(19, "plain"): CASES[18, "plain"]}
+DELTA = (Case("killed", "delta", only=True), Case("diverged", "delta", wal_is_gone=True, only=True))
+WHOLE_MATRIX = {
+    (17, "debian"): DELTA,
+    (18, "plain"): DELTA,
+    (19, "plain"): (*CASES[18, "plain"], *DELTA),
+}
 
 # A tablespace of both, at one path, would contain the files of two servers.
 ON_ITS_OWN = [piece for piece in EVERYTHING if piece is not TABLESPACES]
@@ -101,7 +109,8 @@ def test_equal_after_everything(cluster: Cluster, case: Case) -> None:
     for server in cluster.servers:
         server.set(wal_keep_size="1GB")  # The gap has checkpoints.
     ground = leave(cluster, case)
-    with settings(cluster, FULL_COPY) if case.full_copy else nullcontext():
+    policy = f'[policy]\nmethods = ["{case.method}"]\n'
+    with settings(cluster, policy) if case.only else nullcontext():
         said = come_back(cluster, ground, wal_is_gone=case.wal_is_gone)
     assert re.findall(r"node \d: plan: ([\w-]+):", said) == [case.method], said
 

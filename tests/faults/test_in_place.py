@@ -176,7 +176,7 @@ def all_up(cluster: Cluster) -> None:
     until(lambda: primary.sql(query), within_s=20, what="both nodes to be up")
 
 
-def test_rewind_that_is_killed_is_followed_by_a_full_copy(cluster: Cluster) -> None:
+def test_rewind_that_is_killed_is_followed_by_a_delta(cluster: Cluster) -> None:
     all_up(cluster)
     primary, target = diverge(cluster)
     host = cluster.host(target.node_id)
@@ -194,7 +194,7 @@ def test_rewind_that_is_killed_is_followed_by_a_full_copy(cluster: Cluster) -> N
     cluster.recover(target.node_id)
     assert_recovered(cluster, target.node_id)
     log = cluster.pgpool.log_text()[before:]
-    assert methods(log) == ["basebackup"]
+    assert methods(log) == ["delta"]
     assert f"the data of node {target.node_id} was left half changed" in log
 
 
@@ -213,7 +213,7 @@ def test_rewind_that_fails_before_the_first_change_puts_the_directory_back(
     cluster.recover(target.node_id)
     assert_recovered(cluster, target.node_id)
     log = cluster.pgpool.log_text()[before:]
-    assert methods(log)[-1] in ("basebackup", "incremental"), log
+    assert methods(log)[-1] in ("delta", "incremental"), log
 
 
 def test_pages_that_a_rewind_brings_are_verified(cluster: Cluster) -> None:
@@ -295,5 +295,5 @@ def test_refusal_that_only_the_step_meets_is_followed_by_the_next_method(stale: 
     programs = target.installation
     target.machine.run([programs.program("pg_checksums"), "--disable", "-D", target.data_directory])
     before = len(stale.pgpool.log_text())
-    assert recover(stale, target.node_id) == ["incremental", "basebackup"]
+    assert recover(stale, target.node_id) == ["incremental", "delta"]
     assert "has data checksums" in stale.pgpool.log_text()[before:]

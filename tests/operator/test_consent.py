@@ -130,13 +130,13 @@ def changed_meanwhile(site: Site, *words: object, log: str) -> str:
 
 
 def test_promise_11_wal_that_is_gone_by_then(site: Site) -> None:
-    """A full copy was not agreed to, so nothing is done. The node stays down for the next test."""
+    """A change of its data was not agreed to, so nothing is done. The node stays down after it."""
     site.take_down(1)
     before = old_data(site)
     said = changed_meanwhile(site, log="changed.log")
     assert "plan: catch-up" in said
     assert CHANGED in said
-    assert "Needed beyond that: basebackup: all data is copied again" in said
+    assert "Needed beyond that: delta: the blocks that differ are replaced" in said
     assert "TARGET:  untouched" in said
     assert old_data(site) == before
     until(lambda: not holders(site), within_s=20, what="the session of the agreement to be gone")
@@ -145,7 +145,7 @@ def test_promise_11_wal_that_is_gone_by_then(site: Site) -> None:
 def test_more_than_at_most(site: Site) -> None:
     """The plan itself goes beyond --at-most, so nothing is begun; --yes does not change that."""
     count = runs(site)
-    refused = site.run("recover", 1, "--at-most", "incremental", "--yes")
+    refused = site.run("recover", 1, "--at-most", "catch-up", "--yes")
     assert refused.returncode == 4, refused.output
     assert "ERROR:  the plan for node 1 does more than --at-most allows" in refused.stderr
     assert runs(site) == count
@@ -199,7 +199,7 @@ def test_person_is_not_limited_by_the_policy_for_unattended_recoveries(site: Sit
     with settings(site.cluster, '[policy]\nunattended = "nothing"\n'):
         done = site.run("recover", 1, "--at-most", "basebackup")
     assert done.returncode == 0, done.output
-    assert "node 1 is back: up in Pgpool-II and streaming (basebackup" in done.stdout
+    assert "node 1 is back: up in Pgpool-II and streaming (delta" in done.stdout
     assert_recovered(site.cluster, 1)
 
 

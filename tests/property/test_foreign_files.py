@@ -14,7 +14,7 @@ from pgpool_recovery.agent.directory.configuration import write_standby_settings
 from pgpool_recovery.agent.directory.neutral import take_out
 from pgpool_recovery.agent.directory.own_wal import own_wal
 from pgpool_recovery.agent.directory.setting_home import Home
-from pgpool_recovery.agent.method.incremental.backup_label import (
+from pgpool_recovery.agent.method.guarded.backup_label import (
     is_incremental,
     without_incremental,
 )

@@ -126,7 +126,15 @@ def run(
             connection, lambda: own_server(Settings()), {}, emit, connect_s=DEADLINES.connect_s
         )
         Run(
-            Party(connection, agent, slot, emit, DEADLINES, see_following=cast("Any", None))
+            Party(
+                connection,
+                agent,
+                slot,
+                emit,
+                DEADLINES,
+                see_following=cast("Any", None),
+                source=cast("Any", None),
+            )
         ).carry_out(made)
 
 

@@ -50,7 +50,7 @@ class Story:
 
     def choose(self, *_: object) -> Any:
         method = Method.BASEBACKUP if self.tried else Method.REWIND
-        return SimpleNamespace(method=method, sentences=tuple)
+        return SimpleNamespace(method=method, sentences=tuple, source=None)
 
     def carry_out(self, plan: Any, *_: object) -> None:
         self.tried.append(plan.method)

@@ -23,31 +23,41 @@ from pgpool_recovery.talk.protocol import (
     AskArchive,
     AskConfinement,
     AskRunning,
+    AskSource,
     AskStandby,
     AskState,
+    BeginDelta,
     BeginIncremental,
     Believe,
+    CloseChannel,
+    CommitDelta,
     DigestWal,
     DiscardOld,
     DropFormerSlots,
+    Expect,
     FindLog,
     Finish,
     IsTidy,
     Limits,
+    ListFiles,
     LogPosition,
     LookAround,
     LookForBackup,
     MakeIndependent,
     Observe,
+    OpenChannel,
     ReadBase,
     ReadLog,
     ReadSlotName,
+    ReceiveBlocks,
     Request,
+    SendFiles,
     Start,
     StopAtOnce,
     StopServer,
     TakeStep,
     Tidy,
+    TryArchive,
     TryLogins,
     TryPeers,
     Undo,
@@ -55,6 +65,8 @@ from pgpool_recovery.talk.protocol import (
 )
 
 if TYPE_CHECKING:
+    from pgpool_recovery.agent.channel.receiving import ReceivingEnd
+    from pgpool_recovery.agent.channel.sending import SendingEnd
     from pgpool_recovery.agent.directory.own_login import OwnLogin
     from pgpool_recovery.agent.server.probation import Guard
     from pgpool_recovery.agent.server.standby import StandbyLook
@@ -79,6 +91,7 @@ class Answers:
         """The time limits, which the runner sends in its first line."""
         self._stop = stop
         self._emit = emit
+        self._receiving: ReceivingEnd | None = None
 
     @cached_property
     def _own_login(self) -> "OwnLogin":
@@ -104,12 +117,25 @@ class Answers:
 
         return Steps(self._stop, self._emit, self._own_login)
 
+    @cached_property
+    def _channel(self) -> "SendingEnd":
+        from pgpool_recovery.agent.channel.sending import SendingEnd
+
+        return SendingEnd(self._stop, self._emit)
+
+    def receive(self, read_end: int, write_end: int) -> None:
+        """Receive blocks until the end, after that was asked for and permitted."""
+        if self._receiving is not None:
+            self._receiving.run(read_end, write_end, self._stop)
+
     def take_back(self) -> TargetState | None:
         """At the end, settle what was started, and undo what was not finished.
 
         Return the state in which that leaves the target; None if there was nothing to undo.
         """
         state = None
+        if "_channel" in vars(self):
+            self._channel.close()
         # What no request has created needs no settling, and is not imported for that.
         if "_guard" in vars(self) and self._guard.settle(self.limits.connect_s):
             state = TargetState.STOPPED
@@ -147,21 +173,28 @@ class Answers:
                 | TryPeers()
                 | LookForBackup()
                 | AskArchive()
+                | TryArchive()
             ):
                 return self._of_host(request)
             case (
                 BeginIncremental()
                 | ApplyIncremental()
                 | AbortIncremental()
+                | BeginDelta()
+                | Expect()
+                | CommitDelta()
                 | TakeStep()
                 | Undo()
                 | Finish()
             ):
                 return self._of_steps(request)
+            case OpenChannel() | ListFiles() | SendFiles() | CloseChannel() | ReceiveBlocks():
+                return self._of_blocks(request)
             case (
                 Start()
                 | Believe()
                 | AskStandby()
+                | AskSource()
                 | StopAtOnce()
                 | StopServer()
                 | AskRunning()
@@ -208,7 +241,13 @@ class Answers:
 
     def _of_host(
         self,
-        request: LookAround | AskConfinement | TryLogins | TryPeers | LookForBackup | AskArchive,
+        request: LookAround
+        | AskConfinement
+        | TryLogins
+        | TryPeers
+        | LookForBackup
+        | AskArchive
+        | TryArchive,
     ) -> Any:
         match request:
             case LookAround():
@@ -237,10 +276,22 @@ class Answers:
                 from pgpool_recovery.agent.observe.archived_history import ask_archive
 
                 return ask_archive(request, self._stop)
+            case TryArchive():
+                from pgpool_recovery.agent.observe.archived_wal import try_archive
+
+                return try_archive(request, self._stop)
 
     def _of_steps(
         self,
-        request: BeginIncremental | ApplyIncremental | AbortIncremental | TakeStep | Undo | Finish,
+        request: BeginIncremental
+        | ApplyIncremental
+        | AbortIncremental
+        | BeginDelta
+        | Expect
+        | CommitDelta
+        | TakeStep
+        | Undo
+        | Finish,
     ) -> Any:
         match request:
             case BeginIncremental():
@@ -249,6 +300,12 @@ class Answers:
                 return self._steps.apply_incremental(step)
             case AbortIncremental():
                 return self._steps.abort_incremental()
+            case BeginDelta():
+                return self._steps.begin_delta(request)
+            case Expect():
+                return self._steps.expect(request)
+            case CommitDelta():
+                return self._steps.commit_delta(request)
             case TakeStep(step, stall_s):
                 return self._steps.take(step, stall_s, self.limits.connect_s)
             case Undo():
@@ -256,11 +313,30 @@ class Answers:
             case Finish():
                 return self._steps.finish()
 
+    def _of_blocks(
+        self, request: OpenChannel | ListFiles | SendFiles | CloseChannel | ReceiveBlocks
+    ) -> Any:
+        match request:
+            case OpenChannel():
+                return self._channel.open(request)
+            case ListFiles():
+                return self._channel.list(request)
+            case SendFiles():
+                return self._channel.send(request)
+            case CloseChannel():
+                return self._channel.close()
+            case ReceiveBlocks():
+                from pgpool_recovery.agent.channel.receiving import ReceivingEnd
+
+                self._receiving = ReceivingEnd(request)
+                return self._receiving.compresses
+
     def _of_server(  # noqa: C901 - one case for each request
         self,
         request: Start
         | Believe
         | AskStandby
+        | AskSource
         | StopAtOnce
         | StopServer
         | AskRunning
@@ -281,6 +357,10 @@ class Answers:
                 return self._guard.believe()
             case AskStandby():
                 return self._look.take(request, self._stop, self.limits.connect_s)
+            case AskSource():
+                from pgpool_recovery.agent.server.source import see_source
+
+                return see_source(request, self._look, self._stop, self.limits.connect_s)
             case StopAtOnce():
                 from pgpool_recovery.agent.server.probation import stop_at_once
 
@@ -332,6 +412,10 @@ def places_of(request: Request) -> Iterator[Path]:
             yield Path(directory)
         case TakeStep(Reserve(places)):
             yield from (Path(place.path) for place in places.all())
+        case OpenChannel(source):
+            yield Path(source.data_directory)
+        case ReceiveBlocks(target):
+            yield Path(target.data_directory)
         case _:
             # All other requests, and any that are added to the protocol, use this name.
             named = getattr(request, "data_directory", None)

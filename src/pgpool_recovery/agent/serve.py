@@ -29,6 +29,7 @@ from pgpool_recovery.talk.protocol import (
     Logged,
     Message,
     Ping,
+    ReceiveBlocks,
     Request,
 )
 from pgpool_recovery.talk.wire import (
@@ -52,7 +53,12 @@ class Agent:
     """One conversation over two file descriptors."""
 
     def __init__(self, requests: int, messages: int) -> None:
+        self._requests_end = requests
         self._messages = messages
+        self._takes_frames = False
+        """Whether the last request was received, after which no other is read."""
+        self._is_handed_over = False
+        """Whether the descriptors carry frames from now on; messages are dropped then."""
         os.set_blocking(messages, False)
         self._stop = Stop()
         self._is_alone = threading.Event()
@@ -71,6 +77,10 @@ class Agent:
             # no limit: the reader ends it when the runner is gone
             while (request := self._queue.get()) is not None:
                 self._send(self._answer(request))
+                if self._takes_frames:
+                    self._is_handed_over = True
+                    self._answers.receive(self._requests_end, self._messages)
+                    return
         finally:
             self._send(Farewell(self._answers.take_back()))
             self._has_ended.set()
@@ -84,6 +94,10 @@ class Agent:
         """Receive requests as they arrive; anything that stops this also ends the agent."""
         try:
             for request in self._requests(requests):
+                if isinstance(request, ReceiveBlocks):
+                    self._takes_frames = True
+                    self._queue.put(request)
+                    return
                 if isinstance(request, Hello):
                     self._limits = request.limits
                     if request.logs:
@@ -94,11 +108,15 @@ class Agent:
             detail = f"The agent has version {__version__} and protocol {PROTOCOL}: {error}."
             self._queue.put(another_protocol("the runner", detail))
         finally:
-            self._is_alone.set()
-            self.end()
-            # The next recovery completes what is still being done, such as removing a partial copy.
-            if not self._has_ended.wait(self._limits.undo_s):
-                os._exit(1)
+            if not self._takes_frames:
+                self._end_with_runner()
+
+    def _end_with_runner(self) -> None:
+        self._is_alone.set()
+        self.end()
+        # The next recovery completes what is still being done, such as removing a partial copy.
+        if not self._has_ended.wait(self._limits.undo_s):
+            os._exit(1)
 
     def _log(self) -> None:
         """From here on, send log lines to the runner, whose clock all lines have."""
@@ -127,7 +145,9 @@ class Agent:
                 raise UnreadableError(f"a request has more than {MAX_REQUEST_BYTES} bytes")
 
     def _send(self, message: Message) -> None:
-        """Write a message; if the runner is gone, it is dropped."""
+        """Write a message; if the runner is gone, or hears no messages, it is dropped."""
+        if self._is_handed_over:
+            return
         data = encode_message(message)
         try:
             with self._writing:

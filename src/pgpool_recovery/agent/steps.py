@@ -3,6 +3,7 @@
 The modules of a method are imported with its first step, since a run uses only one method.
 """
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -53,9 +54,19 @@ from pgpool_recovery.host.meter import Meter
 from pgpool_recovery.host.pidfile import read_pid_file
 from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.postgres.wal_stream import WalSource
-from pgpool_recovery.talk.protocol import BeginIncremental, FindLog, Limits, LogPosition
+from pgpool_recovery.talk.protocol import (
+    BeginDelta,
+    BeginIncremental,
+    CommitDelta,
+    DeltaBegun,
+    Expect,
+    FindLog,
+    Limits,
+    LogPosition,
+)
 
 if TYPE_CHECKING:
+    from pgpool_recovery.agent.method.delta import DeltaWrite
     from pgpool_recovery.agent.method.incremental.backup import IncrementalBackup
 
 
@@ -106,6 +117,7 @@ class Steps:
         self._reversals: list[Callable[[], None]] = []
         """What undoes the changes of files; the last one is undone first."""
         self._backup: IncrementalBackup | None = None
+        self._delta: DeltaWrite | None = None
 
     @property
     def has_begun(self) -> bool:
@@ -142,7 +154,8 @@ class Steps:
             case CopyBaseBackup():
                 from pgpool_recovery.agent.method.base_backup import copy_base_backup
 
-                copy_base_backup(step, self._own_login, self._stop, self._said("pg_basebackup"))
+                said = self._said("pg_basebackup")
+                copy_base_backup(step, self._own_login, self._stop, said, self._emit)
             case VerifyBackup():
                 from pgpool_recovery.agent.method.base_backup import verify_backup
 
@@ -214,7 +227,7 @@ class Steps:
         journal.take(Change(Method.INCREMENTAL))
         meter = Meter(self._emit)
         try:
-            counts = backup.apply(verify_pages=step.verifies_pages, on_progress=meter.tell).counts
+            applied = backup.apply(verify_pages=step.verifies_pages, on_progress=meter.tell)
         except RecoveryError as error:
             if (
                 error.target is TargetState.UNTOUCHED
@@ -222,12 +235,13 @@ class Steps:
                 journal.take(LeftAlone())
             raise
         journal.take(Changed())
+        counts = applied.counts
         self._emit(Moved(counts.bytes_received))
         self._emit(
             Said(
                 "agent",
                 f"{pretty_size(counts.bytes_received)} received; {counts.blocks_written} blocks "
-                f"and {counts.files_whole} whole files written, {counts.files_removed} removed",
+                f"and {counts.files_whole} whole files written, {applied.files_removed} removed",
             )
         )
         return target_state(journal.state)
@@ -238,13 +252,54 @@ class Steps:
         if backup is not None:
             backup.abort()
 
+    def begin_delta(self, request: BeginDelta) -> DeltaBegun:
+        """Guard the directory, and return where receivers may write from now on."""
+        from pgpool_recovery.agent.method.delta import DeltaWrite
+
+        journal = self._reserved()
+        delta = DeltaWrite(request, journal.workspace, self._stop)
+        journal.take(Change(Method.DELTA))
+        try:
+            target = delta.begin()
+        except RecoveryError as error:
+            if error.target is TargetState.UNTOUCHED:
+                journal.take(LeftAlone())
+            raise
+        self._delta = delta
+        return DeltaBegun(target, processors=os.cpu_count() or 1)
+
+    def expect(self, request: Expect) -> None:
+        """Remember what receivers will have written when they are done."""
+        self._begun_delta().expect(request)
+
+    def commit_delta(self, request: CommitDelta) -> TargetState:
+        """Make the directory one that a standby can start in; return the state of the target."""
+        journal, delta = self._reserved(), self._begun_delta()
+        self._delta = None
+        removed = delta.commit(request, self._emit)
+        journal.take(Changed())
+        self._emit(Said("agent", f"{removed} files removed that the source does not have"))
+        return target_state(journal.state)
+
+    def _begun_delta(self) -> "DeltaWrite":
+        if self._delta is None:
+            raise Refused("no comparison of blocks was begun")
+        return self._delta
+
     def _keep_to_past(self, step: KeepToPast, journal: Journal, connect_s: float) -> None:
         conninfo, moved = self._own_login.whole(step.conninfo), past.begin(step)
         source = WalSource(conninfo, connect_s=connect_s, check=self._stop.check)
         if step.directory == step.places.data.path:
             journal.take(Lead())
         self._reversals.append(moved.restore)
-        past.keep_to_past(step, source, moved)
+        if step.archive is None:
+            past.keep_to_past(step, source, moved)
+            return
+        from pgpool_recovery.agent.observe.archived_wal import ArchiveSource
+
+        data = Path(step.directory)
+        archive = ArchiveSource(step.archive, data, step.segment_bytes, self._stop)
+        past.keep_to_past(step, source, moved, archive.segment)
 
     def _repoint(self, step: Repoint, journal: Journal) -> None:
         before = before_repoint(step, self._stop)
@@ -293,6 +348,7 @@ class Steps:
         repeated, and what has been undone is not undone twice.
         """
         self.abort_incremental()
+        self._delta = None
         journal = self._journal
         if journal is None:
             return _standing(self._wanted)

@@ -10,7 +10,14 @@ from pgpool_recovery.config.settings import AbsolutePath, Host, Port, Settings
 from pgpool_recovery.domain.error import RecoveryError
 from pgpool_recovery.domain.node import NodeId, parse_host, parse_node_id, parse_port
 from pgpool_recovery.domain.record import is_record
-from pgpool_recovery.facts.policy import Method, Rate, kilobytes
+from pgpool_recovery.facts.policy import (
+    FROM_ANY,
+    FROM_PRIMARY,
+    CopySource,
+    Method,
+    Rate,
+    kilobytes,
+)
 
 MIN_RATE_KB, MAX_RATE_KB = 32, 1048576  # src/include/backup/basebackup.h
 MAX_SHOWN = 100
@@ -171,6 +178,14 @@ def _rate(value: object) -> Rate:
     return Rate(text)
 
 
+def _source(value: object) -> CopySource:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return CopySource(str(parse_node_id(str(value))))
+    if value not in (FROM_PRIMARY, FROM_ANY):
+        raise ValueError(f"must be {FROM_PRIMARY}, {FROM_ANY} or a node id")
+    return CopySource(str(value))
+
+
 def _words(value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
         raise ValueError("must be a list of strings")
@@ -189,5 +204,6 @@ CHECKS: dict[Any, Callable[[object], Any]] = {
     Host: _host,
     Port: _port,
     Rate: _rate,
+    CopySource: _source,
 }
 """The functions that convert a value, by the type of the field; they raise ValueError."""

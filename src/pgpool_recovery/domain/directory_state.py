@@ -5,7 +5,7 @@ its journal before it does what the state stands for (agent/directory/journal.py
 there how far an interrupted one had come, wherever it crashed.
 
 A state in which something is half moved is not a resting state: `WalkedBack` leads from it to one
-that is. The guard of an incremental backup (agent/method/incremental/guard.py) is separate from the
+that is. The guard of an incremental backup (agent/method/guarded/guard.py) is separate from the
 states. It is in the directory itself and keeps any server from starting on files of two different
 times, even when the directory is moved without its journal. `Changing` says that the directory is
 in the workspace, the guard that it is half written. A plan that continues with it needs both.

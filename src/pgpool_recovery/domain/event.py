@@ -27,11 +27,15 @@ class StepStarted:
 
 @record
 class Progress:
-    """How far the copy is; `total_bytes` is the server's estimate, or 0 if there is none."""
+    """How far the copy is; `total_bytes` is an estimate, or 0 if there is none.
+
+    `is_comparison`: the bytes are not copied but compared.
+    """
 
     done_bytes: int
     total_bytes: int
     bytes_per_s: float
+    is_comparison: bool = False
 
 
 @record
@@ -108,6 +112,8 @@ def as_text(event: Event) -> list[str]:
 
     >>> as_text(Progress(512 * 2**20, 2**30, 64 * 2**20))
     ['512 MB of 1024 MB copied (50 %), 64.0 MB/s, 8 s left']
+    >>> as_text(Progress(2**20, 2**21, 2**20, is_comparison=True))
+    ['1024 kB of 2048 kB compared (50 %), 1.0 MB/s, 1 s left']
     """
     return [one_line(line) for line in _lines(event)]
 
@@ -155,7 +161,8 @@ def _progress_text(progress: Progress) -> str:
     if progress.total_bytes == 0:
         rate = f"{progress.bytes_per_s / 2**20:.1f} MB/s"
         return f"{pretty_size(progress.done_bytes)} received, {rate}"
-    text = f"{pretty_size(progress.done_bytes)} of {pretty_size(progress.total_bytes)} copied"
+    done = "compared" if progress.is_comparison else "copied"
+    text = f"{pretty_size(progress.done_bytes)} of {pretty_size(progress.total_bytes)} {done}"
     if progress.total_bytes > 0:
         text += f" ({min(100, 100 * progress.done_bytes // progress.total_bytes)} %)"
     if progress.bytes_per_s > 0:

@@ -99,15 +99,19 @@ def as_source(target: Access) -> Access:
     return replace(target, obstacles=target.lacking(Lacks.READING))
 
 
-def reject_source(primary: Access, *, by_rewind: bool = False) -> Iterator[Rejection]:
-    """Yield why a base backup, or pg_rewind, would fail on files of the primary.
+def reject_source(
+    primary: Access, *, by_rewind: bool = False, by_delta: bool = False
+) -> Iterator[Rejection]:
+    """Yield why a base backup, pg_rewind or a delta would fail on files of the primary.
 
-    pg_rewind also reads WAL files and the targets of links, but uses no tar headers, so names may
-    be long.
+    pg_rewind also reads WAL files and the targets of links. Only a base backup uses tar headers, so
+    for the others names may be long.
     """
     if by_rewind:
         found = primary.lacking(Lacks.READING, Lacks.READING_BY_REWIND)
         why = "pg_rewind has the server read every file in its data directory."
+    elif by_delta:
+        found, why = primary.lacking(Lacks.READING), "Each file is compared."
     else:
         found = primary.lacking(Lacks.READING, Lacks.NAME)
         why = "A base backup includes every file in the data directory, and fails on these."

@@ -6,11 +6,13 @@ from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.domain.wal import History, Lsn, Point
 from pgpool_recovery.facts.access import NO_ACCESS, Access
 from pgpool_recovery.facts.archived_history import Archive
+from pgpool_recovery.facts.archived_wal import ArchivedWal
 from pgpool_recovery.facts.backup import Backup, NoBackup
 from pgpool_recovery.facts.leftover import NO_FILES, LeftFiles, Leftover
 from pgpool_recovery.facts.own_wal import NO_WAL, Compared, OwnWal
 from pgpool_recovery.facts.rejection import Rejection
 from pgpool_recovery.facts.running import Running
+from pgpool_recovery.facts.source import Source
 
 Conninfo = dict[str, str]
 """A libpq connection string as keywords and values; it never holds a secret (plan/inherited.py)."""
@@ -150,7 +152,9 @@ class PrimaryFacts:
     which a client sends the password in clear text. `slot_limit_bytes` is how much WAL a slot may
     retain; None means no limit. `syncs_slots` is its own sync_replication_slots, and
     `awaited_slots` its synchronized_standby_slots. `synchronous_standby_names` is the value of the
-    setting (domain/synchronous.py).
+    setting (domain/synchronous.py). `wal_bytes_per_s` is how much WAL it writes, and
+    `wal_free_bytes` how much room the filesystem of its pg_wal has. `can_back_up`: our own role may
+    call pg_backup_start.
     """
 
     version: int
@@ -183,6 +187,9 @@ class PrimaryFacts:
     awaited_slots: tuple[str, ...] = ()
     synchronous_standby_names: str = ""
     access: Access = NO_ACCESS
+    wal_bytes_per_s: float | None = None
+    wal_free_bytes: int | None = None
+    can_back_up: bool = True
 
     @property
     def major(self) -> int:
@@ -266,7 +273,8 @@ class TargetFacts:
     leaves unchanged. `resumable` is the base of a directory that an incremental backup was being
     written to. `can_clone`: the filesystem can copy files without copying their blocks (reflink).
     `addresses` are those of the target's host. `failed_starts` is how often in a row its server
-    failed after a recovery.
+    failed after a recovery. `marked_identifier` is the system identifier in the marker of a
+    directory that is half written.
     """
 
     hostname: str
@@ -304,6 +312,7 @@ class TargetFacts:
     left_files: LeftFiles = NO_FILES
     own_wal: OwnWal = NO_WAL
     access: Access = NO_ACCESS
+    marked_identifier: str | None = None
 
     @property
     def is_sound(self) -> bool:
@@ -341,7 +350,9 @@ class Facts:
     configured. `archive` is what the target's restore_command returned; None without one. `running`
     is what the target's server reports, if it runs. `slot_logins` are SQL connections that were
     tried for the worker that synchronises failover slots. `compared` is the result of comparing the
-    target's WAL with the primary's.
+    target's WAL with the primary's. `sources` are the nodes from which a copy might be read; None
+    if that was not examined. `archived_wal` are the archives that were tried for the WAL that the
+    primary no longer has, each call for at most `archive_s`.
     """
 
     primary: PrimaryFacts
@@ -357,3 +368,6 @@ class Facts:
     archive: Archive | None = None
     slot_logins: tuple[Login, ...] = ()
     compared: Compared | None = None
+    sources: tuple[Source, ...] | None = None
+    archived_wal: tuple[ArchivedWal, ...] = ()
+    archive_s: float = 10.0

@@ -3,9 +3,11 @@
 from enum import Enum
 from typing import ClassVar
 
+from pgpool_recovery.domain.node import NodeId
 from pgpool_recovery.domain.quantity import pretty_size
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.wal import Point, TimelineId
+from pgpool_recovery.facts.archived_wal import FromArchive
 from pgpool_recovery.facts.backup import Backup, Restoration
 from pgpool_recovery.facts.facts import Conninfo
 from pgpool_recovery.facts.policy import Rate
@@ -150,6 +152,8 @@ class Repoint:
     bin_directory: str
     new_locations: tuple[str, ...] = ()
     drops_restore_command: bool = False
+    restore_command: str | None = None
+    """The one to set; None leaves the node's own."""
 
     def __str__(self) -> str:
         return f"make {self.places.data.path} a standby of the primary"
@@ -164,7 +168,8 @@ class KeepToPast:
     `histories` are the timelines whose history files it gets. `gaps` are numbers of timelines that
     the primary was never on. Without history files for them, a standby neither finds its newest
     timeline nor fetches it. `sizes` are how many bytes of each file are fetched, as far as they
-    exist; if it is empty, all files are fetched whole.
+    exist; if it is empty, all files are fetched whole. `archived` are WAL files that the primary no
+    longer has; they are fetched from `archive`, by its command.
     """
 
     touches: ClassVar[Touches] = Touches.PLACE
@@ -177,10 +182,13 @@ class KeepToPast:
     conninfo: Conninfo
     segment_bytes: int
     sizes: tuple[int, ...] = ()
+    archived: tuple[str, ...] = ()
+    archive: FromArchive | None = None
 
     def __str__(self) -> str:
         parts = [f"move {_some(self.moved)} out of its pg_wal"] if self.moved else []
         parts += [f"fetch {_some(self.fetched)} from the primary"] if self.fetched else []
+        parts += [f"fetch {_some(self.archived)} from the archive"] if self.archived else []
         return ", ".join(parts) or "fetch the timeline history from the primary"
 
 
@@ -207,6 +215,8 @@ class RepointRunning:
     login: Conninfo
     new_locations: tuple[str, ...] = ()
     drops_restore_command: bool = False
+    restore_command: str | None = None
+    """As in `Repoint`."""
 
     def __str__(self) -> str:
         return "point its server at the primary by a reload and check that it streams"
@@ -289,6 +299,28 @@ class Incremental:
 
 
 @record
+class Delta:
+    """Write what differs from the files of a running server into the directory, block by block.
+
+    `places.data.new` is written, and for each tablespace, by its OID, the directory in `locations`.
+    `workers` is how many compare at the same time; None: as many as suit both hosts.
+    """
+
+    touches: ClassVar[Touches] = Touches.BESIDE
+    places: Places
+    bin_directory: str
+    system_identifier: str
+    slot_name: str
+    locations: dict[int, str]
+    max_rate: Rate | None
+    workers: int | None
+    verifies_pages: bool
+
+    def __str__(self) -> str:
+        return "compare it with the primary's files and copy the blocks that differ"
+
+
+@record
 class RestoreBackup:
     """Bring the directory to the newest backup of a pgBackRest repository."""
 
@@ -325,12 +357,25 @@ class RemoveOld:
 
 
 @record
+class SourceNode:
+    """A standby from which a copy is read, and its stream from the primary."""
+
+    node_id: NodeId
+    slot_name: str | None
+    application_name: str
+
+    def __str__(self) -> str:
+        return f"node {self.node_id}"
+
+
+@record
 class CopyBaseBackup:
     """Copy everything with pg_basebackup into the workspaces.
 
     `streams_by_slot`: its WAL is streamed by the slot, which then retains only WAL that has not yet
     arrived. In that case pg_basebackup reports its position, and the primary takes it for a
-    synchronous standby if its name is in synchronous_standby_names.
+    synchronous standby if its name is in synchronous_standby_names. `source` is the standby to
+    which `conninfo` leads; None if that is the primary.
     """
 
     touches: ClassVar[Touches] = Touches.BESIDE
@@ -342,10 +387,12 @@ class CopyBaseBackup:
     compression: str | None
     size_bytes: int
     streams_by_slot: bool = True
+    source: SourceNode | None = None
 
     def __str__(self) -> str:
+        whence = "" if self.source is None else f" from {self.source}"
         how = "" if self.compression is None else f", compressed with {self.compression}"
-        return f"copy about {pretty_size(self.size_bytes)} with pg_basebackup{how}"
+        return f"copy about {pretty_size(self.size_bytes)} with pg_basebackup{whence}{how}"
 
 
 @record
@@ -378,6 +425,8 @@ class ConfigureStandby:
     backup: Backup | None = None
     """Where the standby gets WAL that is older than the primary's."""
     drops_restore_command: bool = False
+    restore_command: str | None = None
+    """As in `Repoint`."""
 
     def __str__(self) -> str:
         return "configure the copy as a standby"
@@ -410,6 +459,7 @@ TargetStep = (
     | TakeOut
     | Rewind
     | Incremental
+    | Delta
     | RestoreBackup
     | PutInPlace
 )

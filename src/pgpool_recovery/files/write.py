@@ -145,6 +145,20 @@ def open_in_place(path: Path, *, made_with: int | None = None) -> int:
     return _regular(descriptor, path)
 
 
+def open_in_directory(name: str, directory: int, *, made_with: int) -> int:
+    """Return a descriptor to overwrite parts of a file in an open directory; it may be created.
+
+    What it finds there need not be a regular file, but is never reached through a link.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    return os.open(name, flags, made_with, dir_fd=directory)
+
+
+def sync_opened(descriptor: int) -> None:
+    """Make an open file durable (fsync(2))."""
+    os.fsync(descriptor)
+
+
 def open_nameless(directory: Path) -> int:
     """Return a descriptor of a nameless file that is gone once closed (O_TMPFILE in open(2))."""
     return os.open(directory, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, PRIVATE)

@@ -46,6 +46,21 @@ UNSENT_DIRECTORIES = frozenset(
     }
 )
 """Directories whose contents neither a base backup nor pg_rewind reads (excludeDirContents)."""
+REPLACED = frozenset(
+    {
+        "base",
+        "global",
+        "pg_commit_ts",
+        "pg_logical",
+        "pg_multixact",
+        "pg_stat",
+        "pg_twophase",
+        "pg_xact",
+    }
+)
+"""Directories of which all contents are sent: in the end they contain that and nothing else."""
+EMPTIED = UNSENT_DIRECTORIES | {WAL}
+"""Directories whose contents are never sent: they belong to one run of a server, or are WAL."""
 UNSENT_FILES = re.compile(
     r"postgresql\.auto\.conf\.tmp|current_logfiles\.tmp|pg_internal\.init.*|backup_label"
     r"|tablespace_map|backup_manifest|postmaster\.pid|postmaster\.opts|pgsql_tmp.*"

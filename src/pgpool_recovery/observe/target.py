@@ -18,6 +18,7 @@ from pgpool_recovery.facts.facts import (
 from pgpool_recovery.facts.rejection import Rejection
 from pgpool_recovery.facts.running import Running
 from pgpool_recovery.observe.archived_history import observe_archive
+from pgpool_recovery.observe.archived_wal import observe_archived_wal
 from pgpool_recovery.observe.past import compare_wal
 from pgpool_recovery.plan.divergence import base_of, may_need_rewind
 from pgpool_recovery.plan.login import login_candidates, rewind_candidates
@@ -108,6 +109,9 @@ def observe_target(
     facts = with_slot_logins(agent, facts, settings)
     compared = compare_wal(connection, agent, facts, timeout_s=patience)
     facts = replace(facts, compared=compared)
+    facts = observe_archived_wal(
+        connection, agent, request.target, facts, settings, is_patient=is_patient
+    )
     if not may_need_rewind(facts):
         return facts
     for_sql = rewind_candidates(

@@ -18,10 +18,12 @@ from pgpool_recovery.facts.step import (
     SwapIn,
     VerifyBackup,
 )
+from pgpool_recovery.plan.meanwhile import Meanwhile, meanwhile
 from pgpool_recovery.plan.plan import OldData, Plan
 from pgpool_recovery.plan.refusal import reject_replacement
 from pgpool_recovery.plan.situation import Situation
-from pgpool_recovery.plan.space import keeps_old, reject_space, spaces
+from pgpool_recovery.plan.source import choose_source
+from pgpool_recovery.plan.space import Space, keeps_old, reject_space, spaces
 
 SERVER_COMPRESSES_SINCE = 15
 FAST_LINK_BYTES_PER_S = 250e6
@@ -30,20 +32,23 @@ SLOW_LINK_BYTES_PER_S = 30e6
 
 def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
     """Return the plan for a full copy, or every reason why it is not possible."""
-    rejections = tuple(_reject(situation))
+    reading = choose_source(situation)
+    rejections = (*_reject(situation), *reading.rejections)
     if rejections:
         return rejections
     places, copy_bytes = situation.places, situation.facts.primary.copy_bytes
     old_data = _old_data(situation)
     copy = CopyBaseBackup(
         bin_directory=situation.bin_directory,
-        conninfo=situation.conninfo,
+        conninfo=reading.conninfo(situation),
         slot_name=situation.target.slot_name,
-        places=places,
+        places=reading.places(places),
         max_rate=situation.policy.max_rate,
         compression=_compression(situation),
         size_bytes=copy_bytes,
-        streams_by_slot=not _would_be_synchronous(situation),
+        # The slot is the primary's: from a standby, its WAL is streamed without one.
+        streams_by_slot=reading.source is None and not _would_be_synchronous(situation),
+        source=reading.node,
     )
     steps: Iterator[Step] = chain(
         [Reserve(places), situation.slot_step()],
@@ -55,16 +60,25 @@ def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
     return Plan(
         target_name=situation.name,
         method=Method.BASEBACKUP,
-        summary="a full copy",
+        summary=f"a full copy{reading.whence}",
         slot_name=situation.target.slot_name,
         moved_bytes=copy_bytes,
         old_data=old_data,
         steps=tuple(steps),
-        needs=tuple(
-            space.room(is_freed=old_data is OldData.GOES)
-            for space in spaces(situation.facts.primary, situation.facts.target)
-        ),
+        needs=tuple(space.room(is_freed=old_data is OldData.GOES) for space in _spaces(situation)),
+        forecast=_forecast(situation),
+        notes=reading.notes,
+        source=reading.node_id,
     )
+
+
+def _forecast(situation: Situation) -> Meanwhile | None:
+    return meanwhile(situation.facts, situation.policy, situation.facts.primary.copy_bytes)
+
+
+def _spaces(situation: Situation) -> tuple[Space, ...]:
+    facts = situation.facts
+    return spaces(facts.primary, facts.target, _forecast(situation))
 
 
 def _would_be_synchronous(situation: Situation) -> bool:
@@ -100,7 +114,7 @@ def _reject(situation: Situation) -> Iterator[Rejection]:
     yield from reject_source(situation.facts.primary.access)
     if _has_old(target):
         yield from reject_own_files(situation.name, target.access)
-    found = spaces(situation.facts.primary, target)
+    found = _spaces(situation)
     yield from reject_space(situation.name, found, _keep_old(situation))
 
 
@@ -108,7 +122,7 @@ def _old_data(situation: Situation) -> OldData:
     target = situation.facts.target
     if not _has_old(target):
         return OldData.NONE
-    found = spaces(situation.facts.primary, target)
+    found = _spaces(situation)
     return OldData.STAYS if keeps_old(found, _keep_old(situation)) else OldData.GOES
 
 

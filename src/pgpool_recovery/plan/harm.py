@@ -10,6 +10,7 @@ from pgpool_recovery.domain.record import record
 from pgpool_recovery.facts.policy import Method, Unattended
 from pgpool_recovery.facts.step import (
     CopyBaseBackup,
+    Delta,
     DiscardWaiting,
     Incremental,
     PutOldBack,
@@ -50,6 +51,7 @@ BY_STEP: dict[type[Step], Reach] = {
     Repoint: Reach.WAL,
     Rewind: Reach.BLOCKS,
     Incremental: Reach.BLOCKS,
+    Delta: Reach.BLOCKS,
     RestoreBackup: Reach.BACKUP,
     CopyBaseBackup: Reach.COPY,
     RemoveOld: Reach.COPY,
@@ -61,6 +63,7 @@ BY_METHOD = {
     Method.REWIND: Reach.BLOCKS,
     Method.INCREMENTAL: Reach.BLOCKS,
     Method.RESTORE: Reach.BACKUP,
+    Method.DELTA: Reach.BLOCKS,
     Method.BASEBACKUP: Reach.COPY,
 }
 

@@ -18,6 +18,12 @@ from pgpool_recovery.plan.in_place import (
     reject_untrusted,
     room_to_grow,
 )
+from pgpool_recovery.plan.meanwhile import (
+    Meanwhile,
+    meanwhile,
+    notes_on_kept_wal,
+    reject_kept_wal,
+)
 from pgpool_recovery.plan.past import after_changes, reject_unproven
 from pgpool_recovery.plan.plan import Plan
 from pgpool_recovery.plan.situation import Situation
@@ -30,6 +36,7 @@ def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
     rejections = tuple(_reject(situation))
     if rejections:
         return rejections
+    forecast = _forecast(situation)
     return Plan(
         target_name=situation.name,
         method=Method.INCREMENTAL,
@@ -38,8 +45,14 @@ def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
         moved_bytes=situation.facts.changed_bytes,
         old_data=old_data(situation),
         needs=room_to_grow(situation),
+        forecast=forecast,
+        notes=tuple(notes_on_kept_wal(situation.facts.primary, forecast)),
         steps=in_place_steps(situation, [incremental_step(situation), *after_changes(situation)]),
     )
+
+
+def _forecast(situation: Situation) -> Meanwhile | None:
+    return meanwhile(situation.facts, situation.policy, situation.facts.changed_bytes)
 
 
 def incremental_step(situation: Situation) -> Incremental:
@@ -79,6 +92,7 @@ def _reject(situation: Situation) -> Iterator[Rejection]:
     yield from reject_source(primary.access)
     yield from reject_in_place(situation)
     yield from reject_untrusted(situation)
+    yield from reject_kept_wal(primary, _forecast(situation))
 
 
 def _reject_resumable(situation: Situation, base: Base) -> Iterator[Rejection]:

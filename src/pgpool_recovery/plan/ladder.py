@@ -11,6 +11,7 @@ from pgpool_recovery.plan import (
     attach,
     basebackup,
     catch_up,
+    delta,
     incremental,
     repoint,
     restore,
@@ -31,6 +32,7 @@ METHODS: dict[Method, Propose] = {
     Method.REWIND: rewind.propose,
     Method.INCREMENTAL: incremental.propose,
     Method.RESTORE: restore.propose,
+    Method.DELTA: delta.propose,
     Method.BASEBACKUP: basebackup.propose,
 }
 

@@ -168,11 +168,13 @@ def _reject_stranger(name: str, facts: Facts) -> Iterator[Rejection]:
             detail=f"The primary is PostgreSQL {primary.major}.",
             hint=f"{CHECK_PATH} If the path is right, move its contents elsewhere.",
         )
-    control = target.control
-    if control is not None and control.system_identifier != primary.system_identifier:
+    # A directory that is half written has a marker instead of a control file.
+    control, marked = target.control, target.marked_identifier
+    identifier = marked if control is None else control.system_identifier
+    if identifier is not None and identifier != primary.system_identifier:
         yield Rejection(
             f"{name} belongs to another cluster",
-            detail=f"Its system identifier is {control.system_identifier}, "
+            detail=f"Its system identifier is {identifier}, "
             f"the primary's is {primary.system_identifier}.",
             hint=f"{CHECK_PATH} If the path is right, move its contents elsewhere.",
         )

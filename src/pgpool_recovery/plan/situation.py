@@ -173,7 +173,7 @@ class Situation:
         target = self.facts.target
         return [DiscardWaiting(self.places)] if target.old_waits and target.is_sound else []
 
-    def configure(self, places: Places) -> ConfigureStandby:
+    def configure(self, places: Places, *, restore_command: str | None = None) -> ConfigureStandby:
         """Return the step that makes a copy a standby."""
         return ConfigureStandby(
             places=places,
@@ -184,6 +184,7 @@ class Situation:
             bin_directory=self.bin_directory,
             is_of_primary=not self.facts.target.is_data_directory,
             drops_restore_command=is_broken(self.facts),
+            restore_command=restore_command,
         )
 
     def repoint(self) -> Repoint:

@@ -8,6 +8,7 @@ from pgpool_recovery.domain.record import record
 from pgpool_recovery.facts.step import RepointRunning
 from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.run.own_slot import OwnSlot
+from pgpool_recovery.run.read_server import ReadServer
 from pgpool_recovery.talk.conversation import Conversation
 
 SeeFollowing = Callable[[RepointRunning], None]
@@ -33,6 +34,7 @@ class Party:
     """The participants of a run.
 
     `see_following` checks that a standby that was repointed to the primary while running streams.
+    `source` is the server whose files a delta reads.
     """
 
     connection: Connection
@@ -41,6 +43,7 @@ class Party:
     emit: Emit
     deadlines: Deadlines
     see_following: SeeFollowing
+    source: ReadServer
 
     def checkpoint(self) -> None:
         """Perform the checkpoint that a backup begins with, for as long as it takes.

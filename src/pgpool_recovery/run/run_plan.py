@@ -19,6 +19,7 @@ from pgpool_recovery.domain.target_state import TargetState, with_next_step
 from pgpool_recovery.facts.step import (
     CopyBaseBackup,
     CreateSlot,
+    Delta,
     Incremental,
     RepointRunning,
     Reserve,
@@ -30,6 +31,7 @@ from pgpool_recovery.facts.step import (
 from pgpool_recovery.log.note import span
 from pgpool_recovery.plan.plan import Plan
 from pgpool_recovery.run.basebackup import copy
+from pgpool_recovery.run.delta import apply_delta
 from pgpool_recovery.run.incremental import apply_incremental
 from pgpool_recovery.run.known_state import in_state
 from pgpool_recovery.run.needed_wal import see_slot
@@ -109,6 +111,8 @@ class Run:
                 return rewind(party, step)
             case Incremental():
                 return apply_incremental(party, step)
+            case Delta():
+                return apply_delta(party, step)
             case RepointRunning():
                 state = self._ask(step)
                 party.see_following(step)

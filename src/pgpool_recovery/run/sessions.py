@@ -3,12 +3,17 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from pgpool_recovery.config.own_command import own_process
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import as_failure
 from pgpool_recovery.domain.event import Emit
 from pgpool_recovery.domain.node import Target
 from pgpool_recovery.domain.target_state import TargetState
+from pgpool_recovery.postgres.connection import THE_PRIMARY
 from pgpool_recovery.run.called_agent import CalledAgent, agent_argv
+from pgpool_recovery.run.own_server import own_server
+from pgpool_recovery.run.read_server import ReadServer
+from pgpool_recovery.talk.agent_process import ENDS_WITHIN_S
 from pgpool_recovery.talk.conversation import Conversation, converse
 from pgpool_recovery.talk.protocol import Limits
 
@@ -42,6 +47,23 @@ def limits_of(settings: Settings) -> Limits:
         backup_start_s=min(timeout.backup_start_s, timeout.stall_s),
         silence_s=timeout.silence_s,
         undo_s=timeout.undo_s,
+    )
+
+
+def own_files(target: Target, settings: Settings) -> ReadServer:
+    """Return this server, the primary, as the one whose files are read for a target."""
+    return ReadServer(
+        name=THE_PRIMARY,
+        connect=lambda: own_server(settings),
+        start_agent=lambda on_event: converse(
+            [*own_process(), "agent"],
+            THE_PRIMARY,
+            on_event,
+            timeout_s=settings.agent.answer_s,
+            limits=limits_of(settings),
+            undo_s=ENDS_WITHIN_S,
+        ),
+        receiver=tuple(agent_argv(target, settings)),
     )
 
 

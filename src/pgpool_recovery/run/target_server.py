@@ -4,18 +4,29 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pgpool_recovery.config.settings import Settings
-from pgpool_recovery.domain.error import Cancelled, RecoveryError, Unreachable, as_failure
+from pgpool_recovery.domain.error import (
+    Cancelled,
+    PlanChanged,
+    RecoveryError,
+    Unreachable,
+    as_failure,
+)
 from pgpool_recovery.domain.event import Emit, Said
 from pgpool_recovery.domain.node import Target
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.facts.facts import Facts
-from pgpool_recovery.facts.rejection import as_error
+from pgpool_recovery.facts.policy import Method
+from pgpool_recovery.facts.rejection import Rejection, as_error
 from pgpool_recovery.plan.agreement import Agreement
 from pgpool_recovery.plan.ladder import make_plan
 from pgpool_recovery.plan.plan import PassedOver, Plan
 from pgpool_recovery.plan.stop import may_stop, once_stopped
 from pgpool_recovery.talk.conversation import Conversation
 from pgpool_recovery.talk.protocol import Guarded, Start, Started, StopServer
+
+NOT_AGREED_TO = PassedOver(
+    Method.DELTA, (Rejection("it changes the only copy of the data, which was not agreed to"),)
+)
 
 
 class TargetServer:
@@ -40,10 +51,35 @@ class TargetServer:
         self, plan: Plan, failed: tuple[PassedOver, ...], *, stops: bool = False
     ) -> None:
         """Raise PlanChanged if a plan does more harm than was agreed to."""
-        if self._bound is not None:
-            refusal = self._bound.refusal(plan, failed, stops=stops or self._was_stopped)
-            if refusal is not None:
-                raise refusal
+        refusal = self._refusal(plan, failed, stops=stops)
+        if refusal is not None:
+            raise refusal
+
+    def plan(
+        self, facts: Facts, failed: tuple[PassedOver, ...], *, stops: bool = False
+    ) -> tuple[Plan | tuple[Rejection, ...], tuple[PassedOver, ...]]:
+        """Return the plan, or why there is none, and the methods that were passed over for that.
+
+        A full copy moves more than a delta, but may leave the old data alone until the new server
+        runs. So it is chosen if that was agreed to, and a change of the only copy was not.
+        """
+        plan = make_plan(self._target, facts, self._settings.policy, failed)
+        if isinstance(plan, Plan) and plan.method is Method.DELTA and self._exceeds(plan, stops):
+            passed = (*failed, NOT_AGREED_TO)
+            other = make_plan(self._target, facts, self._settings.policy, passed)
+            if isinstance(other, Plan) and not self._exceeds(other, stops):
+                return other, passed
+        return plan, failed
+
+    def _exceeds(self, plan: Plan, stops: bool) -> bool:  # noqa: FBT001 - handed on by plan alone
+        return self._refusal(plan, (), stops=stops) is not None
+
+    def _refusal(
+        self, plan: Plan, failed: tuple[PassedOver, ...], *, stops: bool
+    ) -> PlanChanged | None:
+        if self._bound is None:
+            return None
+        return self._bound.refusal(plan, failed, stops=stops or self._was_stopped)
 
     def start(
         self, bin_directories: tuple[str, ...] = (), guarded: Guarded | None = None
@@ -78,7 +114,7 @@ class TargetServer:
         """
         if self._was_stopped or not may_stop(facts, self._settings.policy):
             return False
-        plan = make_plan(self._target, once_stopped(facts), self._settings.policy, failed)
+        plan, _ = self.plan(once_stopped(facts), failed, stops=True)
         if not isinstance(plan, Plan):
             raise as_error(plan)
         self.refuse_excess(plan, failed, stops=True)

@@ -109,6 +109,8 @@ class Conversation:
         self._received = b""
         self._writing = threading.Lock()
         self._has_ended = threading.Event()
+        self._is_quiet = threading.Event()
+        """No more heartbeats; it is set when the conversation ends, or is handed over."""
         self._heart = threading.Thread(target=self._beat, daemon=True)
         with signals_blocked():
             self._heart.start()
@@ -175,6 +177,27 @@ class Conversation:
             version = f"It has version {self.version}. " if self.version else ""
             detail = f"{version}Its message cannot be read here: {error}."
             raise another_protocol(f"the agent of {self.name}", detail) from error
+
+    def hand_over(self, request: Asks[T], *, timeout_s: float) -> T:
+        """Send the last request and return its answer; neither side sends messages after that.
+
+        What both ends send instead goes through `pipes`. The conversation still ends the process.
+        """
+        self._is_quiet.set()
+        self._heart.join(timeout_s)
+        answer = self.ask(request, timeout_s=timeout_s)
+        self.is_busy = True
+        return answer
+
+    @property
+    def pipes(self) -> tuple[int, int, bytes]:
+        """The descriptors from and to the agent, and what it has sent since its last answer."""
+        return self._process.output, self._process.input, self._received
+
+    @property
+    def last_errors(self) -> str:
+        """The end of what the agent, or ssh, has written to its standard error."""
+        return self._last_errors()
 
     def greet(self, timeout_s: float) -> None:
         """Wait for the greeting and answer it; ignore what a login shell prints before it.
@@ -298,7 +321,7 @@ class Conversation:
         An agent that is gone is ignored here; the next request reports it.
         """
         with suppress(OSError, Unreachable):
-            while not self._has_ended.wait(HEARTBEAT_S):
+            while not self._is_quiet.wait(HEARTBEAT_S):
                 self._write(encode_request(Ping()), time.monotonic() + SILENCE_S)
 
     def _send(self, data: bytes, deadline: float) -> None:
@@ -367,6 +390,7 @@ class Conversation:
 
     def _say_no_more(self) -> None:
         self._has_ended.set()
+        self._is_quiet.set()
         self.is_busy = True
         with self._writing:
             self._process.close_input()

@@ -13,15 +13,18 @@ from pgpool_recovery.domain.standby import StandbyFacts
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.domain.wal import History, Point, TimelineId
 from pgpool_recovery.facts.archived_history import Archive
+from pgpool_recovery.facts.archived_wal import WalTrial, WantedWal
 from pgpool_recovery.facts.backup import Backup, NoBackup
+from pgpool_recovery.facts.blocks import BlockFormat, BlockSource, BlockTarget
 from pgpool_recovery.facts.facts import Conninfo, LocalWal, Login, RelationSegment, TargetFacts
 from pgpool_recovery.facts.node import Confinement, PeerFacts, Surroundings
 from pgpool_recovery.facts.own_wal import Part
 from pgpool_recovery.facts.running import Running
-from pgpool_recovery.facts.step import Incremental, TargetStep
+from pgpool_recovery.facts.source import SourceServer
+from pgpool_recovery.facts.step import Delta, Incremental, TargetStep
 from pgpool_recovery.ssh.command import SshSettings
 
-PROTOCOL = 5
+PROTOCOL = 6
 """Raised whenever a message changes (tests/unit/talk/test_protocol.py). When the numbers differ,
 both ends report another protocol instead of guessing. A request that an agent offers in its
 greeting may be added without that."""
@@ -233,6 +236,21 @@ class AskArchive(Asks[Archive]):
 
 
 @record
+class TryArchive(Asks[WalTrial]):
+    """Run a restore_command for WAL files, as the server of a data directory will run it.
+
+    Each file goes to a place where no server reads it, and is removed. Return what each one is, up
+    to the first one that the command does not deliver. `timeout_s` limits each call.
+    """
+
+    data_directory: str
+    command: str
+    wanted: tuple[WantedWal, ...]
+    segment_bytes: int
+    timeout_s: float
+
+
+@record
 class ReadBase(Asks[LocalWal]):
     """Return which WAL a changed directory has, and from which position on it will need more."""
 
@@ -263,6 +281,125 @@ class AbortIncremental(Asks[None]):
 
 
 @record
+class DeltaBegun:
+    """Where receivers write, and how many processors the target has."""
+
+    target: BlockTarget
+    processors: int
+
+
+@record
+class BeginDelta(Asks[DeltaBegun]):
+    """Guard the directory, so that no server starts in it, and return where receivers write.
+
+    `start` is where the backup begins that the source's files are read in, `format` how they are
+    made, and `tablespaces` where the source has each tablespace, by OID.
+    """
+
+    step: Delta
+    start: Point
+    format: BlockFormat
+    tablespaces: dict[int, str]
+
+
+@record
+class Expect(Asks[None]):
+    """Make these directories, and remember what will have been received; `CommitDelta` keeps that.
+
+    Paths are relative to the data directory.
+    """
+
+    directories: tuple[str, ...]
+    files: tuple[str, ...]
+
+
+@record
+class CommitDelta(Asks[TargetState]):
+    """Remove what is not expected, and make the directory one that a standby can start in.
+
+    `label` is the backup_label of the backup. `vanished` are files that were expected, but that the
+    source no longer had. Return the same as `TakeStep`.
+    """
+
+    step: Delta
+    label: str
+    vanished: tuple[str, ...]
+
+
+@record
+class OpenChannel(Asks[None]):
+    """Start a receiver with these words, and open a channel to it for the blocks that differ.
+
+    The channel is closed if the receiver sends nothing for `silence_s`.
+    """
+
+    source: BlockSource
+    target: BlockTarget
+    receiver: tuple[str, ...]
+    silence_s: float
+
+
+@record
+class FilePage:
+    """A part of the list of a server's files, with their sizes, and of its directories.
+
+    `has_more`: the next part begins after the last path of this one.
+    """
+
+    directories: tuple[str, ...]
+    files: dict[str, int]
+    has_more: bool
+
+
+@record
+class ListFiles(Asks[FilePage]):
+    """Return the next files and directories of the server after this path, as a backup has them."""
+
+    after: str | None
+    limit: int
+
+
+@record
+class SentBlocks:
+    """What was done with some files; `vanished` are those that the source no longer has."""
+
+    read_bytes: int
+    sent_bytes: int
+    blocks: int
+    files_whole: int
+    vanished: tuple[str, ...]
+
+
+@record
+class SendFiles(Asks[SentBlocks]):
+    """Compare these files with the receiver's, and send the blocks that differ.
+
+    Answer when all of them are on the target's disk; after a failure the channel is closed. At most
+    `max_bytes_per_s` are read, None: without a limit. Emit `Progress` with the bytes that were read
+    since this request began.
+    """
+
+    paths: tuple[str, ...]
+    max_bytes_per_s: int | None
+
+
+@record
+class CloseChannel(Asks[None]):
+    """End the receiver; all that was sent is written already."""
+
+
+@record
+class ReceiveBlocks(Asks[bool]):
+    """Receive blocks: after the answer, standard input and output carry frames, not messages.
+
+    Return whether the blocks may be compressed. Whether it fails or not, this is the last request.
+    """
+
+    target: BlockTarget
+    silence_s: float
+
+
+@record
 class AskRunning(Asks[Running]):
     """Return what the running server of a data directory reports about itself; change nothing.
 
@@ -288,6 +425,19 @@ class AskStandby(Asks[StandbyFacts]):
     dbname: str
     user: str | None
     bin_directory: str | None
+    slot_name: str | None
+
+
+@record
+class AskSource(Asks[SourceServer]):
+    """Return what a base backup of the running server needs to know; change nothing.
+
+    The fields are those of `AskStandby`.
+    """
+
+    data_directory: str
+    dbname: str
+    user: str | None
     slot_name: str | None
 
 
@@ -470,12 +620,22 @@ Request = (
     | TryPeers
     | LookForBackup
     | AskArchive
+    | TryArchive
     | ReadBase
     | BeginIncremental
     | ApplyIncremental
     | AbortIncremental
+    | BeginDelta
+    | Expect
+    | CommitDelta
+    | OpenChannel
+    | ListFiles
+    | SendFiles
+    | CloseChannel
+    | ReceiveBlocks
     | AskRunning
     | AskStandby
+    | AskSource
     | Believe
     | StopAtOnce
     | FindLog

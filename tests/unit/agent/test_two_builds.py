@@ -15,7 +15,6 @@ import pytest
 
 import pgpool_recovery
 from pgpool_recovery.talk.wire import SAME_VERSION
-from tests.earlier_build import BEFORE_OFFERS, extract
 
 OWN = Path(pgpool_recovery.__file__).parent
 AGENT = """
@@ -114,11 +113,15 @@ def test_two_equal_builds_understand_each_other(other: Path, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("older", ["runner", "agent"])
-def test_earlier_build_that_offers_nothing(tmp_path: Path, older: str) -> None:
-    """A request that agents offer in their greeting was added without another protocol."""
-    (tmp_path / "earlier").mkdir()
-    earlier = extract(BEFORE_OFFERS, tmp_path / "earlier") / "src"
-    ends = {"runner": OWN.parent, "agent": OWN.parent} | {older: earlier}
+def test_build_that_offers_nothing(other: Path, tmp_path: Path, older: str) -> None:
+    """A request that agents offer in their greeting can be added without another protocol."""
+    build = tmp_path / "build"
+    shutil.copytree(other, build)
+    file = build / OWN.name / "talk" / "protocol.py"
+    text = file.read_text()
+    assert text.count("\nAGENT = ") == 1
+    file.write_text(text.replace("\nAGENT = ", '\nAGENT = "pgpool-recovery"\nOFFERED = '))
+    ends = {"runner": OWN.parent, "agent": OWN.parent} | {older: build}
     said = conversation(ends["runner"], ends["agent"], tmp_path)
     assert said["message"] is None, said
     assert said["agent_status"] == 0

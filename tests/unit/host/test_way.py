@@ -22,6 +22,7 @@ from pgpool_recovery.talk.protocol import (
     AskArchive,
     AskConfinement,
     AskRunning,
+    AskSource,
     AskStandby,
     AskState,
     Believe,
@@ -41,6 +42,7 @@ from pgpool_recovery.talk.protocol import (
     StopServer,
     TakeStep,
     Tidy,
+    TryArchive,
 )
 from tests.unit.other_server import NOBODY, listener
 
@@ -62,11 +64,13 @@ def asked(data: Path) -> list[Request]:
         AskConfinement(str(data)),
         AskRunning(str(data), "postgres", None),
         AskArchive(str(data), "false", History(TimelineId(1)), TimelineId(1), 1),
+        TryArchive(str(data), "false", (), 1, 1),
         FindLog(str(data)),
         StopServer(str(data), (), 1),
         Start(str(data), (), (), 1),
         MakeIndependent(str(data), {}, 1),
         AskStandby(str(data), "postgres", None, None, None),
+        AskSource(str(data), "postgres", None, None),
         Believe(str(data)),
         StopAtOnce(str(data), (), 1, 0),
         DiscardOld(str(data)),

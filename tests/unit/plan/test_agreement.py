@@ -25,6 +25,7 @@ from pgpool_recovery.plan.plan import PassedOver, Plan
 from tests.unit.plan.situation import TARGET, facts, primary, wal
 
 WAL_IS_GONE = facts(primary=primary(wal=wal(oldest_segment=60)))
+COPY = Policy(methods=(Method.CATCH_UP, Method.BASEBACKUP))
 CATCH_UP = Agreement(Harm(Reach.WAL, Old.KEPT), "postgres")
 
 
@@ -36,7 +37,7 @@ def plan_of(situation: Facts, policy: Policy | None = None) -> Plan:
 
 def test_plan_has_changed() -> None:
     failed = PassedOver(Method.CATCH_UP, (Rejection("it cannot be caught up"),))
-    refusal = CATCH_UP.refusal(plan_of(WAL_IS_GONE), (failed,))
+    refusal = CATCH_UP.refusal(plan_of(WAL_IS_GONE, COPY), (failed,))
     assert refusal is not None
     assert refusal.message == "the plan of node 1 has changed"
     assert (refusal.detail or "").split("\n") == [
@@ -74,7 +75,8 @@ def test_what_was_agreed_to_goes_on() -> None:
 
 def test_same_method_may_do_more_harm() -> None:
     """The method's name is the same; there was room when it was agreed to."""
-    kept, removed = plan_of(WAL_IS_GONE), plan_of(WAL_IS_GONE, Policy(keep_old=KeepOld.NEVER))
+    kept = plan_of(WAL_IS_GONE, COPY)
+    removed = plan_of(WAL_IS_GONE, replace(COPY, keep_old=KeepOld.NEVER))
     assert kept.method is removed.method is Method.BASEBACKUP
     refusal = Agreement(harm_of(kept), "postgres").refusal(removed)
     assert refusal is not None
@@ -101,8 +103,8 @@ def test_server_that_would_have_to_be_stopped() -> None:
 )
 def test_nobody_was_asked(policy: Unattended, *, allows_copy: bool, allows_removal: bool) -> None:
     agreement = unattended(Policy(unattended=policy))
-    removal = plan_of(WAL_IS_GONE, Policy(keep_old=KeepOld.NEVER))
-    refusal = agreement.refusal(plan_of(WAL_IS_GONE))
+    removal = plan_of(WAL_IS_GONE, replace(COPY, keep_old=KeepOld.NEVER))
+    refusal = agreement.refusal(plan_of(WAL_IS_GONE, COPY))
     assert (refusal is None) is allows_copy
     assert (agreement.refusal(removal) is None) is allows_removal
     if refusal is not None:

@@ -44,7 +44,10 @@ SITUATIONS: dict[Method, Facts] = {
         ),
     ),
     Method.REWIND: facts(primary=primary(wal=wal(history=PROMOTED)), rewind_logins=(login(),)),
-    Method.BASEBACKUP: facts(primary=primary(wal=wal(oldest_segment=60))),
+    Method.DELTA: facts(primary=primary(wal=wal(oldest_segment=60))),
+    Method.BASEBACKUP: facts(
+        primary=primary(wal=wal(oldest_segment=60), can_back_up=False),
+    ),
 }
 
 

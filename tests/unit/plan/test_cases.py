@@ -78,8 +78,9 @@ def reasons() -> Iterator[str]:
     """Yield every reason that a case expects, each as the end of a line or before its detail."""
     for name in NAMES:
         match case(name).expected:
-            case ExpectedPlan(passed_over=passed_over):
+            case ExpectedPlan(passed_over=passed_over, notes=notes):
                 yield from passed_over
+                yield from (note for note in notes if note.startswith("not read from "))
             case ExpectedRefusal(refused=refused):
                 yield from (f"refused: {reason.message}" for reason in refused)
 

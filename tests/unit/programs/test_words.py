@@ -3,7 +3,7 @@
 import pytest
 
 from pgpool_recovery.agent.directory.effective_value import DEFAULTS, DEFAULTS_OF
-from pgpool_recovery.agent.method.incremental.backup_label import (
+from pgpool_recovery.agent.method.guarded.backup_label import (
     is_incremental,
     without_incremental,
 )

@@ -85,6 +85,7 @@ class Site:
             self.told.append,
             Deadlines(stall_s=1, step_s=1, undo_s=1, answer_s=1, connect_s=1),
             cast("Any", None),
+            cast("Any", None),
         )
 
 

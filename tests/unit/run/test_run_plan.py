@@ -107,7 +107,15 @@ def run_with(
         deadlines = Deadlines(stall_s=10, step_s=step_s, undo_s=10, answer_s=10, connect_s=5)
         slot = OwnSlot(cast("Any", None), cast("Any", None), {}, emit, connect_s=5)
         yield Run(
-            Party(cast("Any", None), agent, slot, emit, deadlines, cast("Any", None)),
+            Party(
+                cast("Any", None),
+                agent,
+                slot,
+                emit,
+                deadlines,
+                cast("Any", None),
+                cast("Any", None),
+            ),
         )
 
 

@@ -74,10 +74,13 @@ from pgpool_recovery.domain.error import Busy, Refused
 from pgpool_recovery.facts.step import Place, Places
 from pgpool_recovery.files.write import sync
 from pgpool_recovery.host import lock
+from pgpool_recovery.host.permit import withdraw_permit
 
 WAL = "wal"
 """What was moved out of a pg_wal (agent/directory/past.py)."""
 BACKUP_LABEL = "backup_label"
+WRITERS_END_WITHIN_S = 60.0
+"""A receiver of a delta ends when its sender does, or after a write, which a disk may delay."""
 OF_NO_RUN = frozenset({JOURNAL, SPARE, lock.LOCK_NAME})
 """All that is in a workspace in which no run has left anything."""
 
@@ -151,6 +154,7 @@ def walk_back(journal: Journal) -> State:
     left is not a data directory.
     """
     drop_spare(journal.workspace)  # The room is kept for this.
+    withdraw_permit(journal.workspace, within_s=WRITERS_END_WITHIN_S, check=lambda: None)
     if not journal.places:
         return journal.state
     *_, data = journal.places

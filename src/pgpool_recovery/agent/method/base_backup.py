@@ -1,8 +1,11 @@
 """Make the full copy: pg_basebackup into the workspaces, then pg_verifybackup on the result."""
 
+import re
+import time
 from collections.abc import Callable
 
 from pgpool_recovery.agent.directory.own_login import OwnLogin
+from pgpool_recovery.domain.event import Emit, Progress, pay_no_heed
 from pgpool_recovery.facts.facts import Conninfo
 from pgpool_recovery.facts.step import CopyBaseBackup, VerifyBackup
 from pgpool_recovery.host.program import run
@@ -16,22 +19,37 @@ SERVER_OPTIONS = (
 )
 """A target that is busy writing must not be taken for dead; a dead one must not keep the slot."""
 PROGRESS_MARK = "%)"
+PROGRESS = re.compile(r"(\d+)/(\d+) kB ")
 
 
 def copy_base_backup(
-    step: CopyBaseBackup, own_login: OwnLogin, stop: Stop, on_line: Callable[[str], None]
+    step: CopyBaseBackup,
+    own_login: OwnLogin,
+    stop: Stop,
+    on_line: Callable[[str], None],
+    emit: Emit = pay_no_heed,
 ) -> None:
-    """Copy the primary's files and the WAL that is written meanwhile.
+    """Copy the files of the primary, or of a standby, and the WAL that is written meanwhile.
 
     The checkpoint is a fast one, because a spread one takes as long as checkpoint_timeout allows.
-    Raises Undone when pg_basebackup fails.
+    On a standby it is a restartpoint. The progress of a copy from a standby is emitted; that of
+    the primary's is read there by the runner. Raises Undone when pg_basebackup fails.
     """
+    began = time.monotonic()
+
+    def take(line: str) -> None:
+        if PROGRESS_MARK not in line:
+            on_line(line)
+        elif step.source is not None and (moved := PROGRESS.search(line)):
+            done, total = (1024 * int(kilobytes) for kilobytes in moved.groups())
+            emit(Progress(done, total, bytes_per_s=done / max(0.1, time.monotonic() - began)))
+
     with own_login.for_program(_connection(step)) as (conninfo, environment):
         run(
             argv(step, conninfo),
             stop,
             timeout_s=None,  # no limit: the runner ends it after stall_s without progress
-            on_line=lambda line: None if PROGRESS_MARK in line else on_line(line),
+            on_line=take,
             environment=environment,
         ).check()
 

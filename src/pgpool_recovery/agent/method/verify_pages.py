@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
+from pgpool_recovery.agent.method.guarded.tablespace import linked_tablespaces
 from pgpool_recovery.agent.method.incremental.changed_blocks import CheckPage
 from pgpool_recovery.agent.method.incremental.received import page_check
 from pgpool_recovery.agent.method.incremental.relation_file import parse_path, vouched_paths
 from pgpool_recovery.agent.method.incremental.stale_directory import read_stale_directory
-from pgpool_recovery.agent.method.incremental.tablespace import linked_tablespaces
 from pgpool_recovery.host.stop import Stop
 
 

@@ -13,7 +13,8 @@ from pgpool_recovery.agent.directory.own_login import OwnLogin
 from pgpool_recovery.agent.directory.own_wal import own_wal
 from pgpool_recovery.agent.directory.place import NO_DATA, observe_place, workspaces_of
 from pgpool_recovery.agent.directory.swap import failed_starts, standing
-from pgpool_recovery.agent.method.incremental.guard import is_half_applied
+from pgpool_recovery.agent.method.guarded.guard import is_half_applied, read_marker
+from pgpool_recovery.agent.method.guarded.marker import DeltaMarker, Marker
 from pgpool_recovery.agent.method.incremental.stale_directory import read_base
 from pgpool_recovery.domain.backup_label import parse_backup_label
 from pgpool_recovery.domain.control_data import ControlData, parse_control_data
@@ -62,6 +63,7 @@ def observe(request: Observe, stop: Stop, own_login: OwnLogin) -> TargetFacts:
     links = _tablespace_links(contents)
     wanted = {tablespace.oid for tablespace in request.tablespaces}
     is_data_directory = "PG_VERSION" in entries
+    marker = read_marker(contents) if is_half_applied(contents) else None
     manager = find_manager(data, request.major)
     in_wal = own_wal(contents, request.segment_bytes)
     marks = find_marks(data) if manager is None else ()
@@ -94,7 +96,7 @@ def observe(request: Observe, stop: Stop, own_login: OwnLogin) -> TargetFacts:
         is_away=is_away,
         changing=state.method if isinstance(state, Changing) else None,
         state=target_state(state),
-        resumable=_resumable(contents, bin_directory, stop),
+        resumable=_resumable(contents, bin_directory, marker, stop),
         can_clone=_can_clone(data),
         server_pid=None if server is None else server.pid,
         is_standby=(data / STANDBY_SIGNAL).exists(),
@@ -107,6 +109,7 @@ def observe(request: Observe, stop: Stop, own_login: OwnLogin) -> TargetFacts:
         left_files=LeftFiles((data / SIGNAL).exists(), (data / OLD_FILE).exists(), marks),
         own_wal=in_wal,
         access=replace(access, spare_wal_bytes=spare_wal_bytes(contents / "pg_wal", in_wal.files)),
+        marked_identifier=_identifier(marker),
     )
 
 
@@ -123,10 +126,21 @@ def _local_wal(directory: Path, base: Base, request: Observe | ReadBase) -> Loca
     return LocalWal(base, missing)
 
 
-def _resumable(data: Path, bin_directory: str | None, stop: Stop) -> Base | None:
-    if bin_directory is None or not is_half_applied(data):
+def _resumable(
+    data: Path, bin_directory: str | None, marker: Marker | DeltaMarker | None, stop: Stop
+) -> Base | None:
+    if bin_directory is None or not isinstance(marker, Marker):
         return None
     return read_base(data, Path(bin_directory), stop)
+
+
+def _identifier(marker: Marker | DeltaMarker | None) -> str | None:
+    match marker:
+        case Marker(stale):
+            return stale.system_identifier
+        case DeltaMarker(system_identifier):
+            return system_identifier
+    return None
 
 
 def _backup_start(data: Path) -> Point | None:

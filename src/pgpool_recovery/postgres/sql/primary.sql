@@ -28,6 +28,11 @@ select pg_catalog.current_setting('server_version_num')::int as version,
        coalesce(pg_catalog.current_setting('synchronized_standby_slots', true), '')
            as awaited_slots,
        pg_catalog.current_setting('synchronous_standby_names') as synchronous_standby_names,
+       -- Renamed in PostgreSQL 15.
+       coalesce(pg_catalog.has_function_privilege(coalesce(
+           pg_catalog.to_regprocedure('pg_catalog.pg_backup_start(text, boolean)'),
+           pg_catalog.to_regprocedure('pg_catalog.pg_start_backup(text, boolean, boolean)'))
+           ::pg_catalog.oid, 'execute'), false) as can_back_up,
        (select setting from pg_catalog.pg_config where name = 'BINDIR') as bin_directory,
        (select coalesce(pg_catalog.sum(pg_catalog.pg_tablespace_size(oid)), 0)::bigint
           from pg_catalog.pg_tablespace

@@ -9,31 +9,21 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from pgpool_recovery.agent.directory.modes import file_mode
-from pgpool_recovery.agent.method.incremental.backup_label import BACKUP_LABEL, without_incremental
-from pgpool_recovery.agent.method.incremental.durable import make_durable
-from pgpool_recovery.agent.method.incremental.guard import is_half_applied, lower_guard, raise_guard
-from pgpool_recovery.agent.method.incremental.marker import Marker, StaleDirectory
+from pgpool_recovery.agent.method.guarded.backup_label import BACKUP_LABEL, without_incremental
+from pgpool_recovery.agent.method.guarded.commit import commit
+from pgpool_recovery.agent.method.guarded.contents import Contents
+from pgpool_recovery.agent.method.guarded.failure import failure
+from pgpool_recovery.agent.method.guarded.guard import is_half_applied, raise_guard
+from pgpool_recovery.agent.method.guarded.marker import Marker, StaleDirectory
+from pgpool_recovery.agent.method.guarded.tablespace import Tablespaces, link_new
 from pgpool_recovery.agent.method.incremental.received import Counts, Received
-from pgpool_recovery.agent.method.incremental.removal import remove_unsent
-from pgpool_recovery.agent.method.incremental.tablespace import Tablespaces, link_new, unlink_gone
 from pgpool_recovery.agent.method.incremental.tar_stream import TarStream
-from pgpool_recovery.domain.error import (
-    Cancelled,
-    Filled,
-    Incomplete,
-    NoRoom,
-    RecoveryError,
-    Undone,
-    reason_of,
-)
+from pgpool_recovery.domain.error import RecoveryError, Undone
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.domain.wal import Point
 from pgpool_recovery.files.text import read_text, text_of
-from pgpool_recovery.files.write import write_file
 from pgpool_recovery.host.stop import Stop
-from pgpool_recovery.host.system_failure import WRITING
 from pgpool_recovery.postgres.incremental_stream import (
     ARCHIVE,
     BROKEN_PROTOCOL,
@@ -45,7 +35,6 @@ from pgpool_recovery.postgres.incremental_stream import (
 
 BASE_ARCHIVE = "base.tar"
 TOLD_EVERY_BYTES = 4 * 2**20
-STANDBY_SIGNAL = "standby.signal"
 
 
 @record
@@ -63,6 +52,7 @@ class Applied:
 
     end: Point
     counts: Counts
+    files_removed: int
 
 
 class IncrementalBackup:
@@ -113,10 +103,10 @@ class IncrementalBackup:
         guard is raised, every failure is Incomplete or Filled, or Cancelled with that state of the
         target. Then no server can start in the directory, and another backup completes it.
         """
+        stale = self._directory.stale
         received = Received(
-            data_directory=self._directory.path,
-            stale=self._directory.stale,
-            tablespaces=self._tablespaces.directories,
+            Contents(self._directory.path, stale.version_directory, self._tablespaces.directories),
+            stale=stale,
             vouched=self._directory.vouched,
             check_pages_from=self.start.lsn if verify_pages else None,
         )
@@ -127,10 +117,10 @@ class IncrementalBackup:
             end = self._connection.finish()
             self._commit(received, on_progress)
         except (RecoveryError, OSError) as error:
-            raise _failure(error, TargetState.INCOMPLETE) from error
+            raise failure(error, TargetState.INCOMPLETE) from error
         finally:
             self._connection.close()
-        return Applied(end, received.counts)
+        return Applied(end, received.counts, received.contents.files_removed)
 
     def _raise_guard(self) -> None:
         directory = self._directory.path
@@ -140,7 +130,7 @@ class IncrementalBackup:
             self._connection.close()
             is_touched = is_half_applied(directory)
             state = TargetState.INCOMPLETE if is_touched else TargetState.UNTOUCHED
-            raise _failure(error, state) from error
+            raise failure(error, state) from error
 
     def _receive(self, received: Received, on_progress: Callable[[int], None]) -> None:
         """Process the stream: a message begins an archive, or is a piece of the current one."""
@@ -179,47 +169,21 @@ class IncrementalBackup:
         if sorted(names) != wanted:
             raise Undone(f"the base backup has the archives {names}, not {wanted}")
         for path in (BACKUP_LABEL, "PG_VERSION", "global/pg_control"):
-            if path not in received.paths:
+            if path not in received.contents.paths:
                 raise Undone(f'the base backup has no "{path}"')
 
     def _commit(self, received: Received, on_progress: Callable[[int], None]) -> None:
         """Turn the directory into a standby's, the control file last."""
-        directory = received.data_directory
 
         def tick() -> None:
             """Report that it is alive: the disk may take long for so many files."""
             self._stop.check()
             on_progress(received.counts.bytes_received)
 
-        remove_unsent(received, tick)
-        unlink_gone(directory, self._tablespaces)
-        make_durable(received.files, received.directories, tick)
-        label = directory / BACKUP_LABEL
-        mode = label.stat().st_mode & 0o777
-        write_file(label, without_incremental(read_text(label)), mode=mode)
-        # Without this file it would become an independent primary.
-        write_file(directory / STANDBY_SIGNAL, "", mode=file_mode(directory))
-        lower_guard(directory)
+        label = without_incremental(read_text(self._directory.path / BACKUP_LABEL))
+        commit(received.contents, self._tablespaces, received.files, label, tick)
 
 
 def _finish(archive: TarStream | None) -> None:
     if archive is not None:
         archive.finish()
-
-
-def _failure(error: RecoveryError | OSError, state: TargetState) -> RecoveryError:
-    """Return the failure with the state in which it leaves the target."""
-    if isinstance(error, Cancelled):
-        return error.with_target(state)
-    has_no_room = isinstance(error, NoRoom) or getattr(error, "errno", None) in WRITING
-    if state is TargetState.INCOMPLETE:
-        kind: type[RecoveryError] = Filled if has_no_room else Incomplete
-    else:
-        kind = NoRoom if has_no_room else Undone
-    if isinstance(error, RecoveryError):
-        return kind(error.message, detail=error.detail, hint=error.hint, target=state)
-    return kind(
-        f'could not write "{error.filename or "the target"}": {reason_of(error)}',
-        hint="Fix that, then recover the node again. The recovery goes on from what is there.",
-        target=state,
-    )

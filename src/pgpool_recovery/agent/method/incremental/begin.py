@@ -12,25 +12,24 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from pgpool_recovery.agent.method.base_backup import KEEPALIVES, SERVER_OPTIONS
+from pgpool_recovery.agent.method.guarded.contents import check_directory
+from pgpool_recovery.agent.method.guarded.guard import is_half_applied, read_base_marker
+from pgpool_recovery.agent.method.guarded.marker import Marker, StaleDirectory
+from pgpool_recovery.agent.method.guarded.tablespace import (
+    linked_tablespaces,
+    match_tablespaces,
+)
 from pgpool_recovery.agent.method.incremental.backup import Directory, IncrementalBackup
-from pgpool_recovery.agent.method.incremental.guard import is_half_applied, read_marker
 from pgpool_recovery.agent.method.incremental.manifest import manifest, wal_ranges
-from pgpool_recovery.agent.method.incremental.marker import Marker, StaleDirectory
-from pgpool_recovery.agent.method.incremental.received import REPLACED
 from pgpool_recovery.agent.method.incremental.relation_file import path_of, vouched_paths
 from pgpool_recovery.agent.method.incremental.stale_directory import (
     UNKNOWN_END,
     read_stale_directory,
 )
-from pgpool_recovery.agent.method.incremental.tablespace import (
-    linked_tablespaces,
-    match_tablespaces,
-)
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.domain.record import field, record
 from pgpool_recovery.domain.wal import History, Point, lsn_text
 from pgpool_recovery.facts.facts import Base, Conninfo, RelationSegment
-from pgpool_recovery.host.pidfile import read_pid_file
 from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.postgres.incremental_stream import BackupConnection, StreamLimits, open_backup
 
@@ -60,9 +59,9 @@ def begin_backup(request: BackupRequest, stop: Stop) -> IncrementalBackup:
     Raises Refused, with the primary's own message if that refuses, and Unreachable.
     """
     path = request.data_directory
-    _check_directory(path)
+    check_directory(path)
     stale = read_stale_directory(path, request.bin_directory, stop)
-    earlier = read_marker(path) if is_half_applied(path) else None
+    earlier = read_base_marker(path) if is_half_applied(path) else None
     linked = linked_tablespaces(path)
     known = frozenset(vouched_paths(path, linked, stale.version_directory))
     if earlier is not None:
@@ -89,17 +88,6 @@ def begin_backup(request: BackupRequest, stop: Stop) -> IncrementalBackup:
         raise
     marker = earlier or Marker(stale, began, known)
     return IncrementalBackup(connection, begun, directory, marker, tablespaces, stop)
-
-
-def _check_directory(path: Path) -> None:
-    if read_pid_file(path) is not None:
-        raise Refused(f"a server is running in {path}", hint="Stop it first.")
-    for name in REPLACED:
-        if (path / name).is_symlink():
-            raise Refused(
-                f"{path / name} is a symbolic link",
-                hint="Replace the link by the directory itself, or make a full copy.",
-            )
 
 
 def _check_server(connection: BackupConnection, stale: StaleDirectory) -> History:

@@ -1,16 +1,16 @@
 """Direct each member of a base backup to its file in the data directory, and record what came."""
 
 import os
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pgpool_recovery.agent.method.incremental.backup_label import BACKUP_LABEL
+from pgpool_recovery.agent.method.guarded.backup_label import BACKUP_LABEL
+from pgpool_recovery.agent.method.guarded.contents import LINK_PATTERN, Contents
+from pgpool_recovery.agent.method.guarded.control_file import CONTROL_FILE
+from pgpool_recovery.agent.method.guarded.guard import NEW_CONTROL_FILE, PREFIX
+from pgpool_recovery.agent.method.guarded.marker import StaleDirectory
 from pgpool_recovery.agent.method.incremental.changed_blocks import ChangedBlocks, CheckPage
-from pgpool_recovery.agent.method.incremental.control_file import CONTROL_FILE
-from pgpool_recovery.agent.method.incremental.guard import NEW_CONTROL_FILE, PREFIX
-from pgpool_recovery.agent.method.incremental.marker import StaleDirectory
 from pgpool_recovery.agent.method.incremental.page import is_sound
 from pgpool_recovery.agent.method.incremental.relation_file import RelationFile, parse_path
 from pgpool_recovery.agent.method.incremental.tar_stream import Member, MemberKind, Sink
@@ -18,26 +18,9 @@ from pgpool_recovery.agent.method.incremental.whole_file import Nothing, WholeFi
 from pgpool_recovery.domain.error import Undone
 from pgpool_recovery.domain.wal import Lsn
 from pgpool_recovery.files.write import open_in_place
-from pgpool_recovery.host.file_access import UNSENT_DIRECTORIES
+from pgpool_recovery.host.file_access import EMPTIED, REPLACED
 
 INCREMENTAL_PREFIX = "INCREMENTAL."
-REPLACED = frozenset(
-    {
-        "base",
-        "global",
-        "pg_commit_ts",
-        "pg_logical",
-        "pg_multixact",
-        "pg_stat",
-        "pg_twophase",
-        "pg_xact",
-    }
-)
-"""Directories that contain, in the end, what the backup contains and nothing else."""
-
-EMPTIED = UNSENT_DIRECTORIES | {"pg_wal"}
-"""Directories whose contents are in no backup: they belong to one run of a server, or are WAL."""
-LINK_PATTERN = re.compile(r"pg_tblspc/([0-9]+)")
 
 
 @dataclass
@@ -48,39 +31,22 @@ class Counts:
     files_whole: int = 0
     files_changed: int = 0
     blocks_written: int = 0
-    files_removed: int = 0
 
 
 @dataclass
 class Received:
     """One base backup on its way into a data directory.
 
-    Paths are relative to the data directory, as in a manifest. Tablespaces are written through
-    their own directories, never through a link that the stream names. `check_pages_from` is the
-    start of the backup, or None if pages are not checked.
+    `files` are those that were written. `check_pages_from` is the start of the backup, or None if
+    pages are not checked.
     """
 
-    data_directory: Path
+    contents: Contents
     stale: StaleDirectory
-    tablespaces: dict[int, Path]
     vouched: frozenset[str]
     check_pages_from: Lsn | None
-    paths: set[str] = field(default_factory=set)
     files: set[Path] = field(default_factory=set)
-    directories: set[Path] = field(default_factory=set)
     counts: Counts = field(default_factory=Counts)
-
-    @property
-    def directory_mode(self) -> int:
-        """The mode of new directories: the group may read if it may read the data directory."""
-        return 0o700 | (self.data_directory.stat().st_mode & 0o050)
-
-    def place(self, path: str) -> Path:
-        """Return where a path of the data directory really is."""
-        match = LINK_PATTERN.match(path)
-        if match is None:
-            return self.data_directory / path
-        return self.tablespaces[int(match[1])] / path[match.end() + 1 :]
 
     def open_in_base(self, member: Member) -> Sink:
         """Return where a member of the archive of the data directory goes.
@@ -94,7 +60,7 @@ class Received:
             return self._pass_over_link(member)
         if top in EMPTIED or member.path == "pg_tblspc":
             is_directory = member.kind is MemberKind.DIRECTORY
-            return self._make_directory(self.place(member.path)) if is_directory else Nothing()
+            return self._make_directory(member.path) if is_directory else Nothing()
         if top in REPLACED:
             return self._open(member, member.path)
         if member.path in (BACKUP_LABEL, "PG_VERSION") and member.kind is MemberKind.FILE:
@@ -117,15 +83,15 @@ class Received:
         if (
             match is None
             or member.kind is not MemberKind.LINK
-            or int(match[1]) not in self.tablespaces
+            or int(match[1]) not in self.contents.tablespaces
         ):
             raise _unexpected(member, "the archive of the data directory")
         return Nothing()
 
     def _open(self, member: Member, path: str) -> Sink:
         if member.kind is MemberKind.DIRECTORY:
-            self.paths.add(path)
-            return self._make_directory(self.place(path))
+            self.contents.paths.add(path)
+            return self._make_directory(path)
         directory, _, name = path.rpartition("/")
         if name.startswith(PREFIX):  # A guard of the primary's own past left it there.
             return Nothing()
@@ -135,11 +101,8 @@ class Received:
             )
         return self._open_whole(path)
 
-    def _make_directory(self, directory: Path) -> Sink:
-        if not directory.is_dir():  # It may be a link to one, as pg_wal often is.
-            directory.mkdir()
-            directory.chmod(self.directory_mode)
-        self.directories.update((directory, directory.parent))
+    def _make_directory(self, path: str) -> Sink:
+        self.contents.make_directory(self.contents.place(path))
         return Nothing()
 
     def _open_whole(self, path: str) -> Sink:
@@ -169,15 +132,15 @@ class Received:
         )
 
     def _note(self, path: str) -> None:
-        if path in self.paths:
+        if path in self.contents.paths:
             raise Undone(f'the base backup has "{path}" twice')
-        self.paths.add(path)
+        self.contents.paths.add(path)
 
     def _descriptor(self, path: str, *, is_made: bool) -> int:
-        file = self.place(path)
+        file = self.contents.place(path)
         self.files.add(file)
-        self.directories.add(file.parent)
-        mode = self.directory_mode & 0o660
+        self.contents.directories.add(file.parent)
+        mode = self.contents.directory_mode & 0o660
         descriptor = open_in_place(file, made_with=mode if is_made else None)
         if mode != 0o600:
             os.fchmod(descriptor, mode)  # The agent's umask removed the group's rights.

@@ -6,17 +6,17 @@ run reads instead of the control file.
 
 from pathlib import Path
 
-from pgpool_recovery.agent.method.incremental.backup_label import (
+from pgpool_recovery.agent.method.guarded.backup_label import (
     BACKUP_LABEL,
     MAX_BYTES,
     is_incremental,
 )
-from pgpool_recovery.agent.method.incremental.control_file import (
+from pgpool_recovery.agent.method.guarded.control_file import (
     CONTROL_FILE,
     read_control_file,
 )
-from pgpool_recovery.agent.method.incremental.guard import is_half_applied, read_marker
-from pgpool_recovery.agent.method.incremental.marker import Marker, StaleDirectory
+from pgpool_recovery.agent.method.guarded.guard import is_half_applied, read_base_marker
+from pgpool_recovery.agent.method.guarded.marker import Marker, StaleDirectory
 from pgpool_recovery.domain.backup_label import parse_backup_label
 from pgpool_recovery.domain.control_data import (
     IN_ARCHIVE_RECOVERY,
@@ -55,7 +55,7 @@ def read_stale_directory(data_directory: Path, bin_directory: Path, stop: Stop) 
     Raises Refused when it cannot be determined.
     """
     if is_half_applied(data_directory):
-        return _half_applied(read_marker(data_directory))
+        return _half_applied(read_base_marker(data_directory))
     if not (data_directory / CONTROL_FILE).is_file():
         raise Refused(
             f"{data_directory} has no control file",

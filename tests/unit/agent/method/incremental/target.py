@@ -3,14 +3,14 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from pgpool_recovery.agent.method.incremental.backup import Directory, IncrementalBackup
-from pgpool_recovery.agent.method.incremental.guard import is_half_applied, read_marker
-from pgpool_recovery.agent.method.incremental.marker import Marker, StaleDirectory
-from pgpool_recovery.agent.method.incremental.relation_file import vouched_paths
-from pgpool_recovery.agent.method.incremental.tablespace import (
+from pgpool_recovery.agent.method.guarded.guard import is_half_applied, read_base_marker
+from pgpool_recovery.agent.method.guarded.marker import Marker, StaleDirectory
+from pgpool_recovery.agent.method.guarded.tablespace import (
     linked_tablespaces,
     match_tablespaces,
 )
+from pgpool_recovery.agent.method.incremental.backup import Directory, IncrementalBackup
+from pgpool_recovery.agent.method.incremental.relation_file import vouched_paths
 from pgpool_recovery.domain.wal import Lsn, Point, TimelineId
 from pgpool_recovery.facts.facts import Base
 from pgpool_recovery.host.stop import Stop
@@ -147,7 +147,7 @@ class Target:
         linked = linked_tablespaces(self.data)
         known = frozenset(vouched_paths(self.data, linked, VERSION))
         if is_half_applied(self.data):
-            known &= read_marker(self.data).vouched
+            known &= read_base_marker(self.data).vouched
         sent = tuple(SentTablespace(oid, f"/primary/{oid}") for oid in (KEPT_OID, NEW_OID))
         return IncrementalBackup(
             connection,  # type: ignore[arg-type]

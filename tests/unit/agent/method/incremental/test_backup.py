@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from pgpool_recovery.agent.method.guarded import commit as commit_module
+from pgpool_recovery.agent.method.guarded import durable, guard
+from pgpool_recovery.agent.method.guarded.guard import is_half_applied
 from pgpool_recovery.agent.method.incremental import backup as backup_module
-from pgpool_recovery.agent.method.incremental import durable, guard
-from pgpool_recovery.agent.method.incremental.guard import is_half_applied
 from pgpool_recovery.domain.error import Cancelled, Filled, Incomplete, NoRoom, Unreachable
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.host.stop import Stop
@@ -68,7 +69,7 @@ def test_the_target_is_afterwards_what_the_backup_says(target: Target) -> None:
     assert (backup.start, applied.end) == (START, END)
     assert applied.counts.blocks_written == 3
     assert applied.counts.files_changed == 3
-    assert applied.counts.files_removed == 5
+    assert applied.files_removed == 5
     assert set(told) == {applied.counts.bytes_received}, "even while the files are synced"
     assert connection.is_closed
     assert sorted(entry.name for entry in (target.data / "pg_wal").iterdir()) == [
@@ -107,11 +108,11 @@ EFFECTS = [
     (guard, "sync"),
     (guard, "write_file"),
     (backup_module, "link_new"),
-    (backup_module, "remove_unsent"),
-    (backup_module, "unlink_gone"),
+    (commit_module, "remove_unsent"),
+    (commit_module, "unlink_gone"),
     (durable, "sync"),
-    (backup_module, "write_file"),
-    (backup_module, "lower_guard"),
+    (commit_module, "write_file"),
+    (commit_module, "lower_guard"),
 ]
 
 

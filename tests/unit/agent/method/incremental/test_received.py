@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from pgpool_recovery.agent.method.guarded.contents import Contents
 from pgpool_recovery.agent.method.incremental.page import checksum
 from pgpool_recovery.agent.method.incremental.received import Received
 from pgpool_recovery.agent.method.incremental.tar_stream import TarStream
@@ -25,9 +26,8 @@ def receive(
     target: Target, members: dict[str, bytes | None], *, start: Lsn | None, has_checksums: bool
 ) -> None:
     received = Received(
-        target.data,
+        Contents(target.data, STALE.version_directory, {}),
         replace(STALE, has_checksums=has_checksums),
-        tablespaces={},
         vouched=frozenset({"base/5/16384"}),
         check_pages_from=start,
     )

@@ -1,0 +1,143 @@
+"""The sending end of a channel: on the source's host, for one of the runner's workers."""
+
+import os
+from contextlib import ExitStack, suppress
+from itertools import islice
+from typing import TypeVar
+
+from pgpool_recovery.agent.channel.page_check import page_checker
+from pgpool_recovery.blocks.link import Link
+from pgpool_recovery.blocks.send import Sender
+from pgpool_recovery.blocks.source import SourceFiles
+from pgpool_recovery.blocks.throttle import Throttle
+from pgpool_recovery.domain.error import RecoveryError, Refused, Unreachable
+from pgpool_recovery.domain.event import Emit
+from pgpool_recovery.host import zstd
+from pgpool_recovery.host.meter import Meter
+from pgpool_recovery.host.program import run
+from pgpool_recovery.host.stop import Stop
+from pgpool_recovery.talk.conversation import Conversation, converse
+from pgpool_recovery.talk.protocol import (
+    FilePage,
+    ListFiles,
+    OpenChannel,
+    ReceiveBlocks,
+    SendFiles,
+    SentBlocks,
+)
+
+RECEIVER = "the target"
+ENDS_WITHIN_S = 5.0
+NICE = 10
+LOWEST = ("-c", "2", "-n", "7")
+"""Best effort, and last among those (ionice(1)): without I/O of others it takes what it can get."""
+
+
+T = TypeVar("T")
+
+
+class SendingEnd:
+    """One channel at a time, from a source to a receiver that is started here."""
+
+    def __init__(self, stop: Stop, emit: Emit) -> None:
+        self._stop = stop
+        self._emit = emit
+        self._open = ExitStack()
+        self._files: SourceFiles | None = None
+        self._sender: Sender | None = None
+        self._receiver: Conversation | None = None
+
+    def open(self, request: OpenChannel) -> None:
+        """Start the receiver, then become a process that gives way to the server's own."""
+        self.close()
+        with ExitStack() as stack:
+            receiver = stack.enter_context(
+                converse(
+                    request.receiver,
+                    RECEIVER,
+                    self._emit,
+                    timeout_s=request.silence_s,
+                    undo_s=ENDS_WITHIN_S,
+                )
+            )
+            may_compress = receiver.hand_over(
+                ReceiveBlocks(request.target, request.silence_s), timeout_s=request.silence_s
+            )
+            read_end, write_end, begun = receiver.pipes
+            link = Link(
+                read_end,
+                write_end,
+                begun,
+                silence_s=request.silence_s,
+                check=self._stop.check,
+            )
+            stack.callback(link.end)
+            self._files = SourceFiles(request.source)
+            self._sender = Sender(
+                link,
+                self._files,
+                request.source.format.block_bytes,
+                self._stop,
+                compresses=may_compress and receiver.is_by_ssh and zstd.is_available(),
+                check_pages=page_checker(request, self._files, self._stop),
+            )
+            self._receiver = receiver
+            self._open = stack.pop_all()
+        give_way(self._stop)
+
+    def list(self, request: ListFiles) -> FilePage:
+        """Return the next part of the list of the source's files."""
+        files = opened(self._files)
+        directories, sizes = list[str](), dict[str, int]()
+        found = files.entries(request.after)
+        for path, size_bytes in islice(found, request.limit):
+            self._stop.check()
+            if size_bytes is None:
+                directories.append(path)
+            else:
+                sizes[path] = size_bytes
+        return FilePage(tuple(directories), sizes, has_more=next(found, None) is not None)
+
+    def send(self, request: SendFiles) -> SentBlocks:
+        """Send one batch of files; the channel is closed if that fails."""
+        sender, meter = opened(self._sender), Meter(self._emit)
+        throttle = Throttle(request.max_bytes_per_s, self._stop.wait)
+        try:
+            sent = sender.send(request.paths, throttle, meter.tell)
+        except Unreachable as error:
+            raise self._closed_after(error) from error
+        except BaseException:
+            self.close()
+            raise
+        return SentBlocks(
+            sent.read_bytes, sent.sent_bytes, sent.blocks, sent.files_whole, sent.vanished
+        )
+
+    def close(self) -> None:
+        """End the receiver."""
+        self._files = self._sender = self._receiver = None
+        self._open.close()
+
+    def _closed_after(self, error: Unreachable) -> RecoveryError:
+        """Return the failure of a receiver that is gone, with what it, or ssh, has written."""
+        receiver = opened(self._receiver)
+        self.close()
+        return error.changed(detail=receiver.last_errors or error.detail)
+
+
+def opened(part: T | None) -> T:
+    """Return a part of an open channel; raise Refused if none is open."""
+    if part is None:
+        raise Refused("no channel is open")
+    return part
+
+
+def give_way(stop: Stop) -> None:
+    """Give this process a lower priority than the server's, as far as the system lets us.
+
+    Only its main thread gets it, which reads and compares; a receiver that runs already does not.
+    """
+    with suppress(OSError):
+        os.nice(NICE)
+    with suppress(RecoveryError, OSError):
+        run(["ionice", *LOWEST, "-p", str(os.getpid())], stop)

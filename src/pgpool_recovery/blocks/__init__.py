@@ -1,0 +1,1 @@
+"""Compare the files of two hosts block by block, and send what differs."""

@@ -1,0 +1,48 @@
+"""What the two ends of a comparison of blocks are told: where they read, and where they write."""
+
+from pgpool_recovery.domain.record import record
+from pgpool_recovery.domain.wal import Lsn
+
+
+@record
+class BlockFormat:
+    """How the files of a cluster are made; `version_directory` is its directory in tablespaces."""
+
+    system_identifier: str
+    version_directory: str
+    block_bytes: int
+    segment_blocks: int
+    has_checksums: bool
+
+
+@record
+class BlockSource:
+    """The files of a running server, which are read on its host and never written.
+
+    `tablespaces` are the OIDs of those that it had when the backup began.
+    """
+
+    data_directory: str
+    tablespaces: tuple[int, ...]
+    format: BlockFormat
+
+
+@record
+class BlockTarget:
+    """The files that are written, as the agent that holds the target's lock has named them.
+
+    Paths on the wire are relative to `data_directory`; those in `pg_tblspc/OID/` lead to that
+    tablespace's directory in `tablespaces`, never through a link. `control_file` is where
+    ``global/pg_control`` is written instead, relative as well. A receiver opens `permit` first,
+    holds it with a shared lock (flock) until it ends, and must find `token` in it: so none writes
+    that a later run has not let in. `check_pages_from` is the start of the backup, if the pages
+    that are received are to be checked.
+    """
+
+    data_directory: str
+    tablespaces: dict[int, str]
+    format: BlockFormat
+    control_file: str
+    permit: str
+    token: str
+    check_pages_from: Lsn | None

@@ -1,0 +1,103 @@
+"""The method delta: only the blocks that differ, found by comparing all files with the primary's.
+
+No history, summary or checksum has to be trusted, and no WAL be there: whatever the directory holds
+is compared, and ends as what a base backup would have brought. So it is for data that no other
+method can use: diverged, half changed, of an old major. PostgreSQL 14 and later.
+"""
+
+from collections.abc import Iterator
+from math import ceil
+
+from pgpool_recovery.domain.quantity import pretty_size
+from pgpool_recovery.facts.access import reject_source
+from pgpool_recovery.facts.policy import KeepOld, Method, Verify, kilobytes
+from pgpool_recovery.facts.rejection import Rejection
+from pgpool_recovery.facts.step import Delta
+from pgpool_recovery.plan.in_place import (
+    changes_clone,
+    in_place_steps,
+    locations,
+    old_data,
+    reject_in_place,
+    room_to_grow,
+)
+from pgpool_recovery.plan.past import after_changes
+from pgpool_recovery.plan.plan import Plan
+from pgpool_recovery.plan.situation import Situation
+
+
+def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
+    """Return the plan for a comparison of all blocks, or why it is not possible."""
+    rejections = tuple(_reject(situation))
+    if rejections:
+        return rejections
+    return Plan(
+        target_name=situation.name,
+        method=Method.DELTA,
+        summary="the blocks that differ, and WAL",
+        slot_name=situation.target.slot_name,
+        moved_bytes=None,
+        old_data=old_data(situation),
+        needs=room_to_grow(situation),
+        steps=in_place_steps(situation, [delta_step(situation), *after_changes(situation)]),
+        notes=(_what_is_read(situation),),
+    )
+
+
+def delta_step(situation: Situation) -> Delta:
+    """Return the step that writes what differs from the primary's files."""
+    return Delta(
+        places=situation.places,
+        bin_directory=situation.bin_directory,
+        system_identifier=situation.facts.primary.system_identifier,
+        slot_name=situation.target.slot_name,
+        locations=locations(situation),
+        max_rate=situation.policy.max_rate,
+        workers=situation.policy.workers,
+        verifies_pages=situation.policy.verify is Verify.PAGES,
+    )
+
+
+def _what_is_read(situation: Situation) -> str:
+    """Return the note about what the comparison costs, which is not known from what is moved."""
+    size, rate = situation.facts.primary.copy_bytes, situation.policy.max_rate
+    what = f"about {pretty_size(size)} is read on the primary and on {situation.name}"
+    if rate is None:
+        return f"{what}, in the background, without a limit (max_rate)"
+    seconds = ceil(size / 1024 / kilobytes(rate))
+    return f"{what}, at most {rate} per second (max_rate), so it takes at least {seconds} s"
+
+
+def _reject(situation: Situation) -> Iterator[Rejection]:
+    primary = situation.facts.primary
+    yield from _reject_data(situation)
+    if situation.policy.keep_old is KeepOld.ALWAYS and not _keeps_old(situation):
+        yield Rejection(
+            f"it would change the only copy of the data of {situation.name}",
+            detail='keep_old is "always", and a full copy leaves the old data alone.',
+        )
+    if not primary.can_back_up:
+        yield Rejection(
+            "the role of the recovery may not call pg_backup_start on the primary",
+            hint="Grant it EXECUTE on pg_backup_start and pg_backup_stop.",
+        )
+    yield from reject_source(primary.access, by_delta=True)
+    yield from reject_in_place(situation)
+
+
+def _keeps_old(situation: Situation) -> bool:
+    """Return whether the old data stays; data that is half changed is of no use."""
+    return changes_clone(situation) or situation.is_taken_out
+
+
+def _reject_data(situation: Situation) -> Iterator[Rejection]:
+    """Report if there is nothing to compare with, or nothing that shows that it is the cluster's.
+
+    What an interrupted run left in the workspace is the cluster's: a plan had checked it.
+    """
+    target = situation.facts.target
+    is_known = target.control is not None or target.marked_identifier is not None
+    if not target.is_data_directory:
+        yield Rejection(f"{situation.name} has no data")
+    elif not is_known and not situation.is_taken_out:
+        yield Rejection(f"{situation.name} has no control file")

@@ -1,0 +1,77 @@
+"""Do the runner's part of a delta: bracket it as a backup of files, and commit what arrived."""
+
+import os
+import time
+
+from pgpool_recovery.domain.event import Emit, Moved, Said
+from pgpool_recovery.domain.quantity import pretty_size
+from pgpool_recovery.domain.target_state import TargetState
+from pgpool_recovery.facts.policy import kilobytes
+from pgpool_recovery.facts.step import Delta
+from pgpool_recovery.postgres.connection import Connection
+from pgpool_recovery.postgres.file_backup import FileBackup, start_file_backup, stop_file_backup
+from pgpool_recovery.run.channels import Channels, Totals, Wires
+from pgpool_recovery.run.party import Party
+from pgpool_recovery.talk.protocol import BeginDelta, CommitDelta, OpenChannel
+
+MOST_WORKERS = 4
+"""By default: a disk or a link is busy by then, and the source has other work."""
+SEEN_EVERY_S = 15.0
+"""How often to check that the backup has not been aborted, and that the slot retains its WAL."""
+
+
+def apply_delta(party: Party, step: Delta) -> TargetState:
+    """Compare all files with those of the source, and write what differs.
+
+    The source aborts the backup when our session with it ends, whatever happens to us.
+    """
+    server, agent, patience = party.source, party.agent, party.deadlines.stall_s
+    party.checkpoint()
+    with server.connect() as session:
+        backup = start_file_backup(session, f"pgpool-recovery of {step.slot_name}")
+        party.slot.require(backup.start)
+        begin = BeginDelta(step, backup.start, backup.source.format, backup.locations)
+        begun = agent.ask(begin, timeout_s=patience)
+        opens = OpenChannel(backup.source, begun.target, server.receiver, patience)
+        wires = Wires(server.start_agent, opens, _workers(step, begun.processors), _rate(step))
+        look = _Look(party, session, backup)
+        totals = Channels(wires, agent, party.emit, party.deadlines, look).carry_out()
+        label = stop_file_backup(session, backup)
+    _tell(party.emit, totals)
+    commit = CommitDelta(step, label, tuple(totals.vanished))
+    return agent.ask(commit, timeout_s=patience, is_renewed_by_events=True)
+
+
+def _workers(step: Delta, processors: int) -> int:
+    """Return how many files are compared at the same time."""
+    return step.workers or min(MOST_WORKERS, processors, os.cpu_count() or 1)
+
+
+def _rate(step: Delta) -> int | None:
+    return None if step.max_rate is None else 1024 * kilobytes(step.max_rate)
+
+
+def _tell(emit: Emit, totals: Totals) -> None:
+    emit(Moved(totals.sent_bytes))
+    emit(
+        Said(
+            "runner",
+            f"{pretty_size(totals.read_bytes)} compared, {pretty_size(totals.sent_bytes)} sent: "
+            f"{totals.blocks} blocks and {totals.files_whole} whole files",
+        )
+    )
+
+
+class _Look:
+    """Looks from time to time whether what was begun can still be finished, and raises if not."""
+
+    def __init__(self, party: Party, session: Connection, backup: FileBackup) -> None:
+        self._party, self._session, self._backup = party, session, backup
+        self._looked = time.monotonic()
+
+    def __call__(self) -> None:
+        self._party.agent.check()
+        if time.monotonic() - self._looked > SEEN_EVERY_S:
+            self._looked = time.monotonic()
+            self._session.do("SELECT 1")  # A backup does not survive its session.
+            self._party.slot.require(self._backup.start)
