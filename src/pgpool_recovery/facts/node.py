@@ -5,6 +5,7 @@ from pgpool_recovery.domain.standby import SHUTDOWN_TIMEOUT, Trouble
 from pgpool_recovery.facts.facts import Facts, Login, Slot
 
 SETTINGS = (
+    "extension_control_path",
     "full_page_writes",
     "hot_standby",
     "hot_standby_feedback",
