@@ -55,7 +55,9 @@ class Story:
     def choose(self, *_: object) -> Any:
         method = Method.BASEBACKUP if self.tried else Method.REWIND
         archive = object() if self.relies_on_archive else None
-        return SimpleNamespace(method=method, sentences=tuple, from_archive=archive, source=None)
+        return SimpleNamespace(
+            method=method, sentences=tuple, from_archive=archive, source=None, own=None
+        )
 
     def carry_out(self, plan: Any, *_: object) -> None:
         self.tried.append(plan.method)

@@ -37,14 +37,14 @@ def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
         bin_directory=situation.bin_directory,
         conninfo=reading.conninfo(situation),
         slot_name=situation.target.slot_name,
-        places=reading.places(places),
+        places=places,
         max_rate=situation.policy.max_rate,
         compression=compression(situation),
         size_bytes=copy_bytes,
         segment_bytes=situation.wal.segment_bytes,
-        # The slot is the primary's: from a standby, its WAL is streamed without one.
-        streams_by_slot=reading.source is None and not _would_be_synchronous(situation),
+        streams_by_slot=not _would_be_synchronous(situation),
         source=reading.node,
+        wal_conninfo=None if reading.source is None else situation.conninfo,
         workers=workers(situation),
         verifies_pages=situation.policy.verify is Verify.PAGES,
     )

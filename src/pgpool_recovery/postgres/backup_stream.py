@@ -15,7 +15,12 @@ from pgpool_recovery.domain.error import RecoveryError, Refused, Undone, Unreach
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.wal import History, Point, TimelineId, parse_history, parse_lsn
 from pgpool_recovery.files.text import text_of
-from pgpool_recovery.postgres.connection import TICK_MS, error_message, open_replication
+from pgpool_recovery.postgres.connection import (
+    THE_PRIMARY,
+    TICK_MS,
+    error_message,
+    open_replication,
+)
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -111,11 +116,18 @@ class BackupConnection:
 
     `check` is called at least every `TICK_MS` while the server is silent; an exception from it ends
     the wait. Raises Refused when the server refuses the backup, Undone when it fails later or is
-    silent for too long, and Unreachable when the connection is lost.
+    silent for too long, and Unreachable when the connection is lost; these call the server `name`.
     """
 
-    def __init__(self, pgconn: "PGconn", limits: StreamLimits, check: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        pgconn: "PGconn",
+        limits: StreamLimits,
+        check: Callable[[], None],
+        name: str = THE_PRIMARY,
+    ) -> None:
         self._pgconn = pgconn
+        self._name = name
         self._limits = limits
         self._check = check
         self._notices: list[str] = []
@@ -325,8 +337,8 @@ class BackupConnection:
             self._check()
             if time.monotonic() > deadline:
                 raise Undone(
-                    f"the primary was silent for {within_s:g} s during the base backup",
-                    hint="Check the network and the primary's log.",
+                    f"{self._name} was silent for {within_s:g} s during the base backup",
+                    hint=f"Check the network and the log of {self._name}.",
                 )
         try:
             self._pgconn.consume_input()
@@ -349,12 +361,13 @@ class BackupConnection:
         said = [_decode(result.error_field(field) or b"") for field in fields]
         if self._is_streaming:
             detail = "\n".join(text for text in (*said, *self._notices) if text)
-            return Undone("the base backup failed on the primary", detail=detail)
+            return Undone(f"the base backup failed on {self._name}", detail=detail)
         return refusal(said)
 
     def _lost(self) -> Unreachable:
         return Unreachable(
-            "the connection to the primary was lost", detail=error_message(self._pgconn) or None
+            f"the connection to {self._name} was lost",
+            detail=error_message(self._pgconn) or None,
         )
 
     def _notice(self, result: "PGresult") -> None:
@@ -368,11 +381,14 @@ class BackupConnection:
 
 
 def open_backup(
-    conninfo: Mapping[str, str], limits: StreamLimits, check: Callable[[], None]
+    conninfo: Mapping[str, str],
+    limits: StreamLimits,
+    check: Callable[[], None],
+    name: str = THE_PRIMARY,
 ) -> BackupConnection:
     """Open a connection for a base backup; raise Unreachable with libpq's message."""
     pgconn = open_replication(conninfo, within_s=limits.connect_s, check=check)
-    return BackupConnection(pgconn, limits, check)
+    return BackupConnection(pgconn, limits, check, name)
 
 
 def _message(kind: int, data: bytes | memoryview = b"") -> memoryview:

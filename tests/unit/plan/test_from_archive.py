@@ -83,18 +83,20 @@ def test_file_that_is_not_full_is_in_no_archive() -> None:
 
 
 @pytest.mark.parametrize(
-    ("case", "kind"),
+    "case",
     [
-        ("catch_up/archive_of_the_settings", Repoint),
-        ("catch_up/archive_for_a_directory_taken_out", ConfigureStandby),
-        ("repoint/archive_has_the_wal", RepointRunning),
-        ("rewind/archive_has_the_wal", ConfigureStandby),
+        "catch_up/archive_of_the_settings",
+        "catch_up/archive_for_a_directory_taken_out",
+        "repoint/archive_has_the_wal",
+        "rewind/archive_has_the_wal",
     ],
 )
-def test_command_that_is_not_the_nodes_is_set(case: str, kind: type) -> None:
+def test_command_that_is_not_the_nodes_is_set(case: str) -> None:
     made = plan_of(case)
     assert made.from_archive is not None
-    (step,) = [step for step in made.steps if isinstance(step, kind)]
+    (step,) = [
+        step for step in made.steps if isinstance(step, Repoint | RepointRunning | ConfigureStandby)
+    ]
     assert step.restore_command == made.from_archive.command
     assert made.needed_segment == made.from_archive.next_segment == 0x50
 

@@ -15,7 +15,7 @@ def test_slot_is_looked_at_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None
     seen: list[Any] = []
     clock = {"now": 0.0}
     monkeypatch.setattr(remote_start, "replace_ended", lambda *given: seen.append(given))
-    monkeypatch.setattr(remote_start.time, "monotonic", lambda: clock["now"])
+    monkeypatch.setattr("pgpool_recovery.remote_start.time.monotonic", lambda: clock["now"])
     emit = print
     keep = keeping_slot(cast("Any", "the primary"), TARGET, "pgpool_node_1", emit)
     keep()

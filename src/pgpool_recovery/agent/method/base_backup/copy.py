@@ -48,6 +48,7 @@ from pgpool_recovery.postgres.backup_stream import (
     StreamLimits,
     open_backup,
 )
+from pgpool_recovery.postgres.connection import THE_PRIMARY
 
 UNITS = {"B": 1, "kB": 2**10, "MB": 2**20, "GB": 2**30, "TB": 2**40}
 
@@ -74,6 +75,7 @@ def copy_base_backup(
     server refuses the backup, and Unreachable when the connection is lost.
     """
     conninfo = of_backup(step.conninfo, step.slot_name)
+    of_wal = of_backup(step.wal_conninfo or step.conninfo, step.slot_name)
     wal = WalMeanwhile(
         step.bin_directory,
         Path(step.places.data.new) / WAL,
@@ -94,8 +96,9 @@ def copy_base_backup(
         max_rate_kb=None if step.max_rate is None else kilobytes(step.max_rate),
     )
     login = own_login.whole(conninfo)
+    name = THE_PRIMARY if step.source is None else str(step.source)
     with (
-        open_backup(login, limits, check) as connection,
+        open_backup(login, limits, check, name) as connection,
         wal,
         closing(Arrivals(new_checksum, check)) as arrivals,
     ):
@@ -103,7 +106,7 @@ def copy_base_backup(
         begun = _begin(connection, wanted)
         copy = _Copy(step, connection, begun, server, arrivals, Meter(emit), check)
         copy.prepare()
-        wal.begin(begun.point, own_login, conninfo)
+        wal.begin(begun.point, own_login, of_wal)
         end = copy.receive(algorithm)
         copy.make_durable()
         wal.end(end, stop, is_of_primary=step.source is None)
