@@ -1,7 +1,7 @@
 """Packages come to a cluster that has a venv in /opt, one host at a time, and newer ones later.
 
-In between, builds are mixed, and nodes are recovered. The venv has this commit's build, which speaks
-the same protocol: hosts whose builds speak different ones refuse each other.
+In between, builds are mixed, and nodes are recovered. The venv has this commit's build, which
+speaks the same protocol: hosts whose builds speak different ones refuse each other.
 """
 
 from collections.abc import Iterator
