@@ -39,6 +39,8 @@ BEFORE = "908cf293"
 WITHIN_S = 1800
 PGBENCH = "pgbench"
 BASELINE_S = 10
+CLIENTS = ("-N", "-c", "2")
+"""They write to a small table, so that what they write is little beside what the node lacks."""
 KEPT = ("/pg_wal/*", "/postmaster.*", "/postgresql*.conf", "/pg_hba.conf", "/pg_ident.conf", "/log")
 START = "SELECT pg_backup_start('rsync', true);"
 STOP = r"SELECT labelfile FROM pg_backup_stop(false) \g (format=unaligned tuples_only=on) {}"
@@ -68,7 +70,7 @@ def main() -> None:
     ):
         load(cluster, options.gigabytes)
         install(cluster, builds[OURS])
-        _pgbench(cluster.primary, "-i", "-s", "20", "-q")
+        _pgbench(cluster.primary, "-i", "-s", "2", "-q")
         snapshot = Snapshot(cluster, workspace.make("snapshot"))
         print(
             f"PostgreSQL {options.major}, {snapshot.pretty_size:.0f} MB, {options.rate:g} Mbit/s, "
@@ -80,9 +82,10 @@ def main() -> None:
                 snapshot.restore()
                 if name in builds:
                     install(cluster, builds[name])
+                before = _rate(_pgbench(cluster.primary, *CLIENTS, "-T", str(BASELINE_S)))
                 node_id = stale.arrange(cluster)
                 cluster.pgpool.wait_for_node(node_id, "down")
-                with _under_load(cluster.primary, result.load_ratios):
+                with _under_load(cluster.primary, before, result.load_ratios):
                     one = bring_back(cluster, node_id, WAYS[name], options.rate)
                 result.measured.append(one)
                 print(f"  {name}: {cell([one])}", file=sys.stderr, flush=True)
@@ -92,12 +95,11 @@ def main() -> None:
 
 
 @contextmanager
-def _under_load(primary: Server, ratios: list[float]) -> Iterator[None]:
+def _under_load(primary: Server, before: float, ratios: list[float]) -> Iterator[None]:
     """Write to the primary meanwhile; add how fast that was in relation to before."""
-    before = _rate(_pgbench(primary, "-c", "2", "-T", str(BASELINE_S)))
     log = primary.machine.home / "pgbench.log"
     primary.machine.run(["rm", "-f", str(log)])
-    argv = [*_pgbench_argv(primary), "-c", "2", "-T", str(WITHIN_S), "-P", "1"]
+    argv = [*_pgbench_argv(primary), *CLIENTS, "-T", str(WITHIN_S), "-P", "1"]
     running = primary.machine.spawn(argv, log=log)
     began = time.monotonic()
     try:
