@@ -13,7 +13,7 @@ from pgpool_recovery.agent.method.delta import DeltaWrite
 from pgpool_recovery.agent.method.guarded import commit as commit_module
 from pgpool_recovery.agent.method.guarded import durable, guard
 from pgpool_recovery.agent.method.guarded.guard import is_half_applied, read_base_marker
-from pgpool_recovery.agent.method.guarded.marker import DeltaMarker
+from pgpool_recovery.agent.method.guarded.marker import DeltaMarker, Marker
 from pgpool_recovery.domain.error import Filled, Incomplete, NoRoom, Refused, Undone
 from pgpool_recovery.domain.event import pay_no_heed
 from pgpool_recovery.domain.target_state import TargetState
@@ -30,6 +30,7 @@ from tests.unit.agent.method.incremental.target import (
     NEW_SPACES,
     OLD_FILES,
     OLD_SPACES,
+    STALE,
     START,
     VERSION,
     Target,
@@ -340,3 +341,13 @@ def test_permit_of_a_run_is_no_other_runs(site: Site) -> None:
     with pytest.raises(Refused):
         hold_permit(Path(first.permit), first.token)
     assert hold_permit(Path(second.permit), second.token)
+
+
+def test_marker_of_an_incremental_backup_is_replaced(site: Site) -> None:
+    """What it says about the directory is no longer true once a delta has written there."""
+    guard.raise_guard(site.target.data, Marker(STALE, START, frozenset()))
+    assert isinstance(guard.read_marker(site.target.data), Marker)
+    site.write().begin()
+    assert guard.read_marker(site.target.data) == DeltaMarker(IDENTIFIER)
+    site.carry_out()
+    assert site.target.files() == WHOLE
