@@ -186,7 +186,7 @@ class Replay:
     def answers_to(self, *parts: bytes) -> list[Frame]:
         """Return all answers; before each further part, those to the one before are awaited."""
         with receiving(target_of(self._target)) as (_, read_end, write_end):
-            collector = threading.Thread(target=self._collect, args=(read_end,))
+            collector = threading.Thread(target=self._collect, args=(os.dup(read_end),))
             collector.start()
             for part, kind in zip(parts, (Has, Done), strict=True):
                 with suppress(BrokenPipeError):
@@ -212,6 +212,7 @@ class Replay:
                     self._answers.append(frame)
                     self._has_ended = self._has_ended or isinstance(frame, Failed)
                     self._news.notify()
+        os.close(read_end)
         with self._news:
             self._has_ended = True
             self._news.notify()
