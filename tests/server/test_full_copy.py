@@ -86,7 +86,7 @@ def test_pg_verifybackup_finds_nothing(full: Server, product: Product, way: str)
 def test_wrong_byte_on_the_wire_is_found(full: Server, product: Product) -> None:
     directory, result = copied(full, product, changes=[MARK, OTHER])
     path = full.sql("SELECT pg_relation_filepath('marked')")[0][0]
-    assert result["message"] == f'"{path}" did not arrive as the primary read it'
+    assert result["message"] == f'"{path}" did not arrive as it was sent'
     assert not full.machine.path(directory / "backup_manifest").exists()
 
 
