@@ -85,10 +85,15 @@ class Places:
 
 @record
 class Reserve:
-    """Reserve the target for this run, and clean up what an interrupted run left."""
+    """Reserve the target for this run, and clean up what an interrupted run left.
+
+    `keeps_copy`: what it left of a full copy stays, because this run goes on from it, or can do
+    without the space.
+    """
 
     touches: ClassVar[Touches] = Touches.BESIDE
     places: Places
+    keeps_copy: bool = False
 
     def __str__(self) -> str:
         return f"reserve {self.places.data.path}"
@@ -304,7 +309,8 @@ class Delta:
     """Write what differs from the files of a running server into the directory, block by block.
 
     `places.data.new` is written, and for each tablespace, by its OID, the directory in `locations`.
-    `workers` is how many compare at the same time; None: as many as suit both hosts.
+    `workers` is how many compare at the same time; None: as many as suit both hosts. `is_whole`:
+    the directory is what an interrupted full copy left, so it gets all that such a copy has.
     """
 
     touches: ClassVar[Touches] = Touches.BESIDE
@@ -316,8 +322,11 @@ class Delta:
     max_rate: Rate | None
     workers: int | None
     verifies_pages: bool
+    is_whole: bool = False
 
     def __str__(self) -> str:
+        if self.is_whole:
+            return "compare what was copied with the primary's files and copy what differs"
         return "compare it with the primary's files and copy the blocks that differ"
 
 
@@ -378,7 +387,7 @@ class CopyBaseBackup:
     arrived. In that case pg_receivewal reports its position, and the primary takes it for a
     synchronous standby if its name is in synchronous_standby_names. `source` is the standby to
     which `conninfo` leads; None if that is the primary. `workers` is how many threads of that
-    server compress.
+    server compress. `system_identifier` is the cluster's.
     """
 
     touches: ClassVar[Touches] = Touches.BESIDE
@@ -394,6 +403,7 @@ class CopyBaseBackup:
     source: SourceNode | None = None
     workers: int | None = None
     verifies_pages: bool = False
+    system_identifier: str = ""
 
     def __str__(self) -> str:
         whence = "" if self.source is None else f" from {self.source}"
