@@ -386,6 +386,8 @@ class Conversation:
                     said = said if failure is None else failure.target
                 elif isinstance(message, Farewell):
                     return message.state or said
+                elif isinstance(message, Said):  # What it undoes, and what it keeps.
+                    self._on_event(message)
         return said
 
     def _say_no_more(self) -> None:
