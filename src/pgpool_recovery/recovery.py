@@ -137,7 +137,8 @@ def follow_ladder(
                 reason = Rejection(error.message, error.detail, error.hint)
                 if plan.source is None:
                     failed = (*failed, PassedOver(plan.method, (reason,), plan.own))
-                    what, other = plan.method.value, "method"
+                    what = " ".join(filter(None, (plan.method, plan.own)))
+                    other = "method"
                 else:  # The same method may succeed with another server.
                     unread[plan.source] = reason
                     what, other = f"the copy from node {plan.source}", "source"
