@@ -29,7 +29,9 @@ It must belong to root, and only root may write to it. If it has secrets: chown 
 0640. Every setting is described in pgpool-recovery.toml(5)."""
 EXAMPLES = {
     "max_rate": '"100M"',
+    "workers": "2",
     "stanza": '"main"',
+    "restore_command": '"barman-wal-restore -U barman backup main %f %p"',
     "textfile": '"/var/lib/prometheus/node-exporter/pgpool_recovery.prom"',
     "drop_slot_above_mb": "10240",
     "rewind_user": '"rewind"',
@@ -111,7 +113,7 @@ def _example(title: str, name: str) -> str:
 def _line(line: str, beside: str) -> Iterator[str]:
     """Yield a setting, with what belongs beside it, or before it if the line would be long."""
     whole = f"{line}  # {beside}" if beside else line
-    if len(whole) > WIDTH and beside:
+    if beside and len(whole) > WIDTH:
         yield from _comment(f"{beside[0].upper()}{beside[1:]}.")
     yield line if len(whole) > WIDTH else whole
 

@@ -85,7 +85,7 @@ def test_barman_also_with_a_backup_from_before_a_promotion(
     workspace: Workspace, product: Product, namespaces: None
 ) -> None:
     needs("barman")
-    incoming = f"test ! -d {BARMAN} || cp %p {BARMAN}/main/incoming/%f"
+    incoming = f"test ! -d {BARMAN}/main/incoming || cp %p {BARMAN}/main/incoming/%f"
     with cluster_with(workspace, product, incoming) as cluster:
         primary, host = cluster.primary, cluster.host(0)
         conninfo = primary.conninfo()

@@ -53,12 +53,16 @@ from pgpool_recovery.talk.protocol import (
     ReadSlotName,
     ReceiveBlocks,
     Request,
+    SeeFileBackup,
     SendFiles,
     Start,
+    StartFileBackup,
     StopAtOnce,
+    StopFileBackup,
     StopServer,
     TakeStep,
     Tidy,
+    TryArchive,
     TryLogins,
     TryPeers,
     Undo,
@@ -70,6 +74,7 @@ if TYPE_CHECKING:
     from pgpool_recovery.agent.channel.receiving import ReceivingEnd
     from pgpool_recovery.agent.channel.sending import SendingEnd
     from pgpool_recovery.agent.directory.own_login import OwnLogin
+    from pgpool_recovery.agent.server.file_backup import BackupSession
     from pgpool_recovery.agent.server.probation import Guard
     from pgpool_recovery.agent.server.standby import StandbyLook
     from pgpool_recovery.agent.steps import Steps
@@ -130,6 +135,12 @@ class Answers:
         if self._receiving is not None:
             self._receiving.run(read_end, write_end, self._stop)
 
+    @cached_property
+    def _backup(self) -> "BackupSession":
+        from pgpool_recovery.agent.server.file_backup import BackupSession
+
+        return BackupSession()
+
     def take_back(self) -> TargetState | None:
         """At the end, settle what was started, and undo what was not finished.
 
@@ -138,6 +149,8 @@ class Answers:
         state = None
         if "_channel" in vars(self):
             self._channel.close()
+        if "_backup" in vars(self):
+            self._backup.close()
         # What no request has created needs no settling, and is not imported for that.
         if "_guard" in vars(self) and self._guard.settle(self.limits.connect_s):
             state = TargetState.STOPPED
@@ -176,6 +189,7 @@ class Answers:
                 | LookForBackup()
                 | LookForPrograms()
                 | AskArchive()
+                | TryArchive()
             ):
                 return self._of_host(request)
             case (
@@ -192,7 +206,16 @@ class Answers:
                 | Finish()
             ):
                 return self._of_steps(request)
-            case OpenChannel() | ListFiles() | SendFiles() | CloseChannel() | ReceiveBlocks():
+            case (
+                OpenChannel()
+                | ListFiles()
+                | SendFiles()
+                | CloseChannel()
+                | ReceiveBlocks()
+                | StartFileBackup()
+                | SeeFileBackup()
+                | StopFileBackup()
+            ):
                 return self._of_blocks(request)
             case (
                 Start()
@@ -237,11 +260,11 @@ class Answers:
         match request:
             case Tidy():
                 import_ahead(STEPS)
-                return swap.tidy(data)
+                return swap.tidy(data, self._stop.got_on)
             case IsTidy():
                 return swap.is_tidy(data)
             case DiscardOld():
-                return swap.discard_old(data)
+                return swap.discard_old(data, self._stop.got_on)
 
     def _of_host(
         self,
@@ -251,7 +274,8 @@ class Answers:
         | TryPeers
         | LookForBackup
         | LookForPrograms
-        | AskArchive,
+        | AskArchive
+        | TryArchive,
     ) -> Any:
         match request:
             case LookAround():
@@ -284,6 +308,10 @@ class Answers:
                 from pgpool_recovery.agent.observe.archived_history import ask_archive
 
                 return ask_archive(request, self._stop)
+            case TryArchive():
+                from pgpool_recovery.agent.observe.archived_wal import try_archive
+
+                return try_archive(request, self._stop)
 
     def _of_steps(  # noqa: C901 - one case for each request
         self,
@@ -326,11 +354,25 @@ class Answers:
                 return self._steps.finish()
 
     def _of_blocks(
-        self, request: OpenChannel | ListFiles | SendFiles | CloseChannel | ReceiveBlocks
+        self,
+        request: OpenChannel
+        | ListFiles
+        | SendFiles
+        | CloseChannel
+        | ReceiveBlocks
+        | StartFileBackup
+        | SeeFileBackup
+        | StopFileBackup,
     ) -> Any:
         match request:
+            case StartFileBackup():
+                return self._backup.start(request, self.limits.connect_s)
+            case SeeFileBackup():
+                return self._backup.see()
+            case StopFileBackup():
+                return self._backup.stop()
             case OpenChannel():
-                return self._channel.open(request)
+                return self._channel.begin(request)
             case ListFiles():
                 return self._channel.list(request)
             case SendFiles():

@@ -54,7 +54,6 @@ from pgpool_recovery.facts.step import (
     SwapIn,
     TakeOut,
     TargetStep,
-    VerifyBackup,
 )
 from pgpool_recovery.host.meter import Meter
 from pgpool_recovery.host.pidfile import read_pid_file
@@ -125,6 +124,7 @@ class Steps:
         self._reversals: list[Callable[[], None]] = []
         """What undoes the changes of files; the last one is undone first."""
         self._backup: IncrementalBackup | None = None
+        self._removal = Meter(emit)
         self._made_end: Point | None = None
         """Where the base backup ended that a command has restored, if it says so."""
         self._delta: DeltaWrite | None = None
@@ -146,6 +146,7 @@ class Steps:
         if isinstance(step, Reserve):
             self._reserve(step)
         else:
+            self._removal = Meter(self._emit, getattr(step, "size_bytes", 0))
             self._take(step, self._reserved(), stall_s, connect_s)
         return target_state(self._reserved().state)
 
@@ -162,14 +163,11 @@ class Steps:
             case RemoveOld(places):
                 swap.remove_old_data(journal, places)
             case CopyBaseBackup():
-                from pgpool_recovery.agent.method.base_backup import copy_base_backup
+                from pgpool_recovery.agent.method.base_backup.copy import copy_base_backup
+                from pgpool_recovery.postgres.backup_stream import StreamLimits
 
-                said = self._said("pg_basebackup")
-                copy_base_backup(step, self._own_login, self._stop, said, self._emit)
-            case VerifyBackup():
-                from pgpool_recovery.agent.method.base_backup import verify_backup
-
-                verify_backup(step, self._stop, self._said("pg_verifybackup"))
+                limits = StreamLimits(connect_s, stall_s, stall_s)
+                copy_base_backup(step, self._own_login, self._stop, self._emit, limits)
             case ConfigureStandby():
                 configure_standby(step, self._own_login, self._stop, self._said("agent"))
             case SwapIn(places):
@@ -201,10 +199,15 @@ class Steps:
     def _reserve(self, step: Reserve) -> None:
         self._wanted = Path(step.places.data.path)
         try:
-            self._journal = swap.reserve(step.places)
+            self._journal = swap.reserve(step.places, self._freed)
         except Busy:
             self._wanted = None  # Its state is reported by the recovery that holds the lock.
             raise
+
+    def _freed(self, count: int) -> None:
+        """Take how much was removed; whatever is removed, terabytes take their time."""
+        self._stop.got_on()
+        self._removal.add(count)
 
     def _reserved(self) -> Journal:
         """Return the journal of the target that was reserved."""
@@ -215,7 +218,7 @@ class Steps:
     def begin_incremental(self, request: BeginIncremental, limits: Limits) -> Point:
         """Make the primary begin the backup, and return the position at which it starts."""
         from pgpool_recovery.agent.method.incremental.begin import BackupRequest, begin_backup
-        from pgpool_recovery.postgres.incremental_stream import StreamLimits
+        from pgpool_recovery.postgres.backup_stream import StreamLimits
 
         step = request.step
         conninfo = {**step.conninfo, "application_name": step.slot_name}
@@ -227,6 +230,8 @@ class Steps:
                 left_out=request.left_out,
                 locations=step.locations,
                 max_rate_kb=None if step.max_rate is None else kilobytes(step.max_rate),
+                compression=step.compression,
+                workers=step.workers,
                 limits=StreamLimits(limits.connect_s, limits.backup_start_s, limits.silence_s),
             ),
             self._stop,
@@ -307,7 +312,14 @@ class Steps:
         if step.directory == step.places.data.path:
             journal.take(Lead())
         self._reversals.append(moved.restore)
-        past.keep_to_past(step, source, moved)
+        if step.archive is None:
+            past.keep_to_past(step, source, moved)
+            return
+        from pgpool_recovery.agent.observe.archived_wal import ArchiveSource
+
+        data = Path(step.directory)
+        archive = ArchiveSource(step.archive, data, step.segment_bytes, self._stop)
+        past.keep_to_past(step, source, moved, archive.segment)
 
     def _repoint(self, step: Repoint, journal: Journal) -> None:
         before = before_repoint(step, self._stop)

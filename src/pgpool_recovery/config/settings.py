@@ -108,6 +108,14 @@ class PgBackRestSettings:
     stanza: str | None = None
 
 
+@record
+class ArchiveSettings:
+    """The archive of the cluster's WAL, for nodes whose own settings do not lead to it."""
+
+    restore_command: str | None = None
+    """Fetches a WAL file on any node, as restore_command of PostgreSQL does; `%f` and `%p` too."""
+
+
 class ClusteringMode(StrEnum):
     """Pgpool-II's clustering modes that support online recovery."""
 
@@ -317,6 +325,7 @@ class Settings:
     primary: PrimarySettings = field(default_factory=PrimarySettings)
     replication: ReplicationSettings = field(default_factory=ReplicationSettings)
     pgbackrest: PgBackRestSettings = field(default_factory=PgBackRestSettings)
+    archive: ArchiveSettings = field(default_factory=ArchiveSettings)
     pgpool: PgpoolSettings = field(default_factory=PgpoolSettings)
     failover: FailoverSettings = field(default_factory=FailoverSettings)
     history: HistorySettings = field(default_factory=HistorySettings)

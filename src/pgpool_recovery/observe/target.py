@@ -19,6 +19,7 @@ from pgpool_recovery.facts.own_method import OwnMethod
 from pgpool_recovery.facts.rejection import Rejection
 from pgpool_recovery.facts.running import Running
 from pgpool_recovery.observe.archived_history import observe_archive
+from pgpool_recovery.observe.archived_wal import observe_archived_wal
 from pgpool_recovery.observe.past import compare_wal
 from pgpool_recovery.plan.divergence import base_of, may_need_rewind
 from pgpool_recovery.plan.login import login_candidates, rewind_candidates
@@ -67,9 +68,9 @@ def observe_target(
     patience = settings.timeout.observe_s
     directory = request.target.data_directory
     if tidies:
-        agent.ask(Tidy(directory), timeout_s=settings.timeout.step_s)
+        agent.ask(Tidy(directory), timeout_s=settings.timeout.stall_s, is_renewed_by_events=True)
     wanted = wanted_facts(request.target, primary, settings)
-    target = agent.ask(wanted, timeout_s=patience)
+    target = agent.ask(wanted, timeout_s=patience, is_renewed_by_events=True)
     running = None
     if target.server_pid is not None:
         running = ask_running(agent, primary, target, settings)
@@ -111,6 +112,9 @@ def observe_target(
     facts = with_slot_logins(agent, facts, settings)
     compared = compare_wal(connection, agent, facts, timeout_s=patience)
     facts = replace(facts, compared=compared)
+    facts = observe_archived_wal(
+        connection, agent, request.target, facts, settings, is_patient=is_patient
+    )
     if not may_need_rewind(facts):
         return facts
     for_sql = rewind_candidates(

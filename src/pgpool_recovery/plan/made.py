@@ -7,8 +7,9 @@ from pgpool_recovery.domain.record import record, replace
 from pgpool_recovery.domain.wal import Point, lsn_text
 from pgpool_recovery.facts.rejection import Rejection
 from pgpool_recovery.facts.step import CheckMade, KeepToPast
-from pgpool_recovery.plan.catch_up import needed_segment, reject_wal
+from pgpool_recovery.plan.catch_up import reject_wal
 from pgpool_recovery.plan.divergence import Copied, Diverged
+from pgpool_recovery.plan.from_archive import needed_segment
 from pgpool_recovery.plan.past import keep_to_past, reject_unproven
 from pgpool_recovery.plan.situation import Situation
 
@@ -46,7 +47,8 @@ def judge(
     relation = situation.relation
     if isinstance(relation, Diverged | Copied):
         return (Rejection(f"{made} is not of the primary's past", detail=relation.why),)
-    rejections = (*reject_unproven(situation), *reject_wal(situation))
+    lacking = None if situation.wal.has(needed_segment(situation)) else ()
+    rejections = (*reject_unproven(situation), *reject_wal(situation, lacking))
     if rejections:
         return tuple(
             replace(rejection, message=f"{made} cannot be used: {rejection.message}")

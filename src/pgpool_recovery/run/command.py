@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from math import inf
 
 from pgpool_recovery.domain.error import RecoveryError
 from pgpool_recovery.domain.target_state import TargetState
@@ -9,7 +10,7 @@ from pgpool_recovery.domain.wal import Point
 from pgpool_recovery.facts.step import CheckMade, RunCommand
 from pgpool_recovery.postgres.own_backup import OwnBackup
 from pgpool_recovery.postgres.wal import read_wal
-from pgpool_recovery.run.party import Party
+from pgpool_recovery.run.party import Party, take_step
 from pgpool_recovery.talk.protocol import TakeStep, WriteLabel
 
 LABEL = "pgpool_recovery"
@@ -28,7 +29,8 @@ def run_command(party: Party, step: RunCommand) -> TargetState:
 
 def _run(party: Party, step: RunCommand) -> TargetState:
     deadlines, limit_s = party.deadlines, step.method.timeout_s
-    patience = deadlines.step_s if limit_s is None else limit_s + deadlines.answer_s
+    # no limit: without timeout_s, the settings let the command take as long as it likes
+    patience = inf if limit_s is None else limit_s + deadlines.answer_s
     return party.agent.ask(TakeStep(step, deadlines.stall_s), timeout_s=patience)
 
 
@@ -55,8 +57,8 @@ def check_made(party: Party, step: CheckMade) -> TargetState:
 
     The slot then retains the WAL that it needs from the primary, which may be older than the slot.
     """
-    accepted, deadlines = party.see_made(step), party.deadlines
+    accepted = party.see_made(step)
     party.slot.require(accepted.begin)
     for one in accepted.steps:
-        party.agent.ask(TakeStep(one, deadlines.stall_s), timeout_s=deadlines.step_s)
-    return party.agent.ask(TakeStep(step, deadlines.stall_s), timeout_s=deadlines.step_s)
+        take_step(party, one)
+    return take_step(party, step)

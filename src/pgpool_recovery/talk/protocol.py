@@ -13,8 +13,9 @@ from pgpool_recovery.domain.standby import StandbyFacts
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.domain.wal import History, Point, TimelineId
 from pgpool_recovery.facts.archived_history import Archive
+from pgpool_recovery.facts.archived_wal import WalTrial, WantedWal
 from pgpool_recovery.facts.backup import Backup, NoBackup
-from pgpool_recovery.facts.blocks import BlockFormat, BlockSource, BlockTarget
+from pgpool_recovery.facts.blocks import BlockFormat, BlockSource, BlockTarget, FileBackup
 from pgpool_recovery.facts.facts import Conninfo, LocalWal, Login, RelationSegment, TargetFacts
 from pgpool_recovery.facts.node import Confinement, PeerFacts, Surroundings
 from pgpool_recovery.facts.own_wal import Part
@@ -265,6 +266,21 @@ class AskArchive(Asks[Archive]):
 
 
 @record
+class TryArchive(Asks[WalTrial]):
+    """Run a restore_command for WAL files, as the server of a data directory will run it.
+
+    Each file goes to a place where no server reads it, and is removed. Return what each one is, up
+    to the first one that the command does not deliver. `timeout_s` limits each call.
+    """
+
+    data_directory: str
+    command: str
+    wanted: tuple[WantedWal, ...]
+    segment_bytes: int
+    timeout_s: float
+
+
+@record
 class ReadBase(Asks[LocalWal]):
     """Return which WAL a changed directory has, and from which position on it will need more."""
 
@@ -338,6 +354,31 @@ class CommitDelta(Asks[TargetState]):
     step: Delta
     label: str
     vanished: tuple[str, ...]
+
+
+@record
+class StartFileBackup(Asks[FileBackup]):
+    """Begin a backup of the running server's files, in a session that stays open; return its start.
+
+    The backup ends with the session, and the session with the conversation. The login is the one of
+    `AskRunning`. `answer_s` limits the start, which waits for a checkpoint or a restartpoint.
+    """
+
+    data_directory: str
+    dbname: str
+    user: str | None
+    label: str
+    answer_s: float
+
+
+@record
+class SeeFileBackup(Asks[None]):
+    """Fail if the session with the backup is lost."""
+
+
+@record
+class StopFileBackup(Asks[str]):
+    """End the backup that was begun; return the contents of its backup_label."""
 
 
 @record
@@ -637,6 +678,7 @@ Request = (
     | WriteLabel
     | AskMade
     | AskArchive
+    | TryArchive
     | ReadBase
     | BeginIncremental
     | ApplyIncremental
@@ -644,6 +686,9 @@ Request = (
     | BeginDelta
     | Expect
     | CommitDelta
+    | StartFileBackup
+    | SeeFileBackup
+    | StopFileBackup
     | OpenChannel
     | ListFiles
     | SendFiles

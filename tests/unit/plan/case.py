@@ -12,7 +12,7 @@ from pgpool_recovery.domain.standby import Fault, StandbyFacts, Trouble
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.domain.wal import History, Lsn, Point, TimelineId
 from pgpool_recovery.facts.access import Access, Lacks, Obstacle
-from pgpool_recovery.facts.archived_history import Archive, ArchivedHistory
+from pgpool_recovery.facts.archived_history import Archive
 from pgpool_recovery.facts.backup import Backup, BackupTablespace, NoBackup, Repository
 from pgpool_recovery.facts.facts import (
     Base,
@@ -41,13 +41,14 @@ from pgpool_recovery.plan.divergence import base_of
 from pgpool_recovery.plan.ladder import make_plan
 from pgpool_recovery.plan.past import point_to_compare
 from pgpool_recovery.plan.plan import PassedOver, Plan
+from pgpool_recovery.plan.situation import Situation
 from pgpool_recovery.plan.summaries import Summaries, Summary, reject_coverage
 from tests.unit.plan import situation
+from tests.unit.plan.archive import archived_history, with_archives
 from tests.unit.plan.read_words import read_words
 from tests.unit.plan.situation import CONNINFO, PARAMETERS, SYSTEM, TARGET
 from tests.unit.plan.words import (
     AccessWords,
-    ArchivedWords,
     ArchiveWords,
     BackupWords,
     ControlWords,
@@ -118,22 +119,24 @@ def case_of(words: Words, file: str = "words") -> Case:
         if words.sources is None
         else tuple(_source(one, words.primary.major) for one in words.sources),
     )
+    facts = _with_summaries(_compared(facts, words.target.wal), words.primary)
+    target, policy = _node(words), _policy(words, file)
     return Case(
         title=words.title,
-        target=Target(
-            TARGET.host,
-            words.target.path,
-            TARGET.node_id if words.target.node_id_is_known else None,
-            TARGET.port,
-        ),
-        facts=_with_summaries(_compared(facts, words.target.wal), words.primary),
-        policy=_policy(words, file),
+        target=target,
+        facts=with_archives(Situation(target, facts, policy), words.target.archived_wal),
+        policy=policy,
         failed=tuple(
             PassedOver(one.method, (Rejection(one.message, one.detail),), one.command)
             for one in words.failed
         ),
         expected=words.expect,
     )
+
+
+def _node(words: Words) -> Target:
+    node_id = TARGET.node_id if words.target.node_id_is_known else None
+    return Target(TARGET.host, words.target.path, node_id, TARGET.port)
 
 
 def told(made: Plan | tuple[Rejection, ...]) -> Expected:
@@ -236,6 +239,8 @@ def _source(words: SourceWords, major: int) -> Source:
     )
     return Source(
         node_id=NodeId(words.node),
+        host=name,
+        data_directory="/var/lib/pgsql/15/data",
         slot_name=f"pgpool_node_{words.node}",
         application_name=name,
         lag_bytes=words.lag,
@@ -307,6 +312,7 @@ def _target(words: Words) -> TargetFacts:
         if target.resumable is None
         else Base(target.resumable.redo, target.resumable.end),
         can_clone=target.can_clone,
+        has_zstd=True,
         is_standby=target.standby_signal,
         server_pid=target.process,
         failed_starts=target.failed_starts,
@@ -411,13 +417,8 @@ def _left(words: tuple[LeftWords, ...]) -> tuple[Leftover, ...]:
 
 
 def _archive(words: ArchiveWords) -> Archive:
-    found, silent_s = tuple(map(_archived, words.histories)), words.silent_after
+    found, silent_s = tuple(map(archived_history, words.histories)), words.silent_after
     return Archive(found, float(silent_s or 0), silent_s is not None, words.fatal)
-
-
-def _archived(words: ArchivedWords) -> ArchivedHistory:
-    history = _history(words.history, words.timeline) if words.is_a_history else None
-    return ArchivedHistory(words.timeline, history, words.reason if words.is_a_history else None)
 
 
 def _data(words: Words) -> PlaceFacts:
@@ -530,7 +531,7 @@ def _backup(words: Words, backup: BackupWords) -> Backup | NoBackup:
         system_identifier=SYSTEM,
         size_bytes=words.primary.size,
         archived=backup.archived,
-        histories=tuple(map(_archived, backup.histories)),
+        histories=tuple(map(archived_history, backup.histories)),
     )
     spaces = enumerate(words.tablespaces)
     tablespaces = tuple(

@@ -93,6 +93,39 @@ class ArchiveWords:
 
 
 @dataclass(frozen=True)
+class OddWords:
+    """A file of an archive that is not what its name says."""
+
+    file: str
+    size: Size | None = None
+    system_identifier: str = SYSTEM
+    timeline: TimelineId | None = None
+    begins: Lsn | None = None
+    major: int = 15
+    is_wal: bool = True
+
+
+@dataclass(frozen=True)
+class TriedWords:
+    """An archive that was tried for the WAL that the primary lacks; it has all unless this says so.
+
+    `lacks`: the first file that it did not deliver, and `said` how it failed. `like_node` and
+    `like_primary`: whether its WAL is that of the node, and that of the primary, where both have
+    some. `problem`: why it was not tried.
+    """
+
+    by: Literal["its own", "pgbackrest", "settings"] = "its own"
+    command: str = "cp /archive/%f %p"
+    problem: str | None = None
+    lacks: str | None = None
+    said: str = "exit status 1 (cp: cannot stat)"
+    odd: OddWords | None = None
+    like_node: Literal["same", "different", "unknown"] = "same"
+    like_primary: Literal["same", "different", "unknown"] = "same"
+    histories: tuple[ArchivedWords, ...] = ()
+
+
+@dataclass(frozen=True)
 class BackupWords:
     """The newest backup in a pgBackRest repository, the last WAL file and the history files there.
 
@@ -301,7 +334,8 @@ class TargetWords:
     `waiting`: the size of the data that an earlier recovery replaced. `missing_wal`: the
     start of the first WAL segment that it does not have itself. `history`: its own history file.
     `server`: what the server that runs as `process` says; without it, no login works. `archive`:
-    what its restore_command returned.
+    what its restore_command returned for history files. `archived_wal`: which archives were tried
+    for WAL.
     """
 
     node_id_is_known: bool = True
@@ -334,6 +368,7 @@ class TargetWords:
     wal_directory: WalDirectoryWords | None = None
     left_tablespaces: tuple[str, ...] = ()
     archive: ArchiveWords | None = None
+    archived_wal: tuple[TriedWords, ...] = ()
     left_files: tuple[str, ...] = ()
     configuration: ConfigurationWords = field(default_factory=ConfigurationWords)
     wal: WalWords = field(default_factory=WalWords)

@@ -128,7 +128,7 @@ def restore_backup(
     progress = RestoreProgress(restoration.backup.repository.size_bytes, emit)
     words = restore_words(restoration, protocol_timeout_s=stall_s / TRIES)
     try:
-        # no limit: the runner ends a step after step_s, and the agent then ends its programs
+        # no limit: the runner ends a step that makes no progress for stall_s
         said = run(words, stop, timeout_s=None, on_line=progress.take)
     finally:
         end_leftovers(into(restoration.directory))  # Its ssh goes on waiting for a silent host.
