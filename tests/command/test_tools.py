@@ -92,8 +92,8 @@ def test_barman_also_with_a_backup_from_before_a_promotion(
         host.make_directory(BARMAN, owner="postgres")
         text = BARMAN_CONF.format(home=BARMAN, conninfo=conninfo)
         host.write_file(PurePath("/etc/barman.conf"), text, owner="root", mode=0o644)
-        barman(primary, "list-servers")
-        barman(primary, "cron")
+        # It makes the directories of the repository, although it finds no backup and no WAL yet.
+        primary.machine.run(["barman", "check", "main"], timeout_s=120, check=False)
         barman(primary, "switch-wal", "--force", "--archive", "main")
         barman(primary, "backup", "--wait", "main")
         program = program_of("barman").replace("barman@backup", "postgres@node0")

@@ -258,7 +258,8 @@ def test_command_of_an_agent_that_was_killed_is_ended_first(site: Site) -> None:
     with subprocess.Popen(argv, env=environment, stdout=subprocess.PIPE) as old:
         assert old.stdout is not None
         old.stdout.readline()
-        site.run(site.step(MAKES_IT))
+        # Nobody has reaped it yet, so it is still there, but has ended.
+        site.run(site.step(f"grep -q '^State:.Z' /proc/{old.pid}/status\n{MAKES_IT}"))
         assert old.wait(10) == -15
 
 
