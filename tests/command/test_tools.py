@@ -16,10 +16,10 @@ from tests.harness.product import Product
 from tests.harness.site import assert_recovered, left_over, on_hosts, settings
 from tests.harness.workspace import Workspace
 from tests.majors import in_whole_matrix
-from tests.pgbackrest.site import STANZA, configure
 
 pytestmark = in_whole_matrix(15)
 ONLY = '[policy]\nmethods = ["attach", "command"]\n'
+STANZA = "main"
 BARMAN = PurePath("/var/lib/postgresql/barman")
 BARMAN_CONF = """\
 [barman]
@@ -110,10 +110,12 @@ def test_pgbackrest(workspace: Workspace, product: Product, namespaces: None) ->
     push = f"pgbackrest --stanza={STANZA} archive-push %p"
     with cluster_with(workspace, product, push) as cluster:
         primary = cluster.primary
-        stanza = {"pg1-path": str(primary.data_directory)}
-        there = {"repo1-host": "node0", "repo1-host-user": "postgres"}
-        configure(cluster.host(0), {"start-fast": "y"}, stanza)
-        configure(cluster.host(1), there, stanza)
+        stanza = f"[{STANZA}]\npg1-path={primary.data_directory}\n"
+        there = "repo1-host=node0\nrepo1-host-user=postgres\n"
+        for node_id, options in enumerate(("start-fast=y\n", there)):
+            text = f"[global]\nlog-level-file=off\n{options}{stanza}"
+            file = PurePath("/etc/pgbackrest.conf")
+            cluster.host(node_id).write_file(file, text, owner="root", mode=0o644)
         for words in (["stanza-create"], ["backup", "--type=full"]):
             primary.machine.run(["pgbackrest", f"--stanza={STANZA}", *words], timeout_s=120)
         install_program(cluster, "node-by-pgbackrest", program_of("pgbackrest"))

@@ -208,6 +208,10 @@ def _prepare(step: RunCommand) -> None:
     make_directory(new)
     for location in step.locations.values():
         make_directory(Path(location))
+    if not step.method.keep_data:
+        for directory in (str(new), *step.locations.values()):
+            if _entries(directory):  # What a full copy has left, for example, to go on from it.
+                raise Undone(f"{directory} is not empty, so a command cannot be run there")
     if step.method.keep_data:
         remove(new / PID_FILE_NAME)  # A crash left it behind.
         withdraw_own_files(new)

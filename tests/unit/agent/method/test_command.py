@@ -215,6 +215,17 @@ def test_links_to_tablespaces_and_wal_are_made_anew(site: Site) -> None:
     assert [entry.name for entry in wal.iterdir()] == ["000000010000000000000001"]
 
 
+def test_directory_that_is_not_empty_is_not_given_to_a_command_that_wants_an_empty_one(
+    site: Site,
+) -> None:
+    kept = site.new / "base"
+    kept.mkdir(parents=True)
+    with pytest.raises(Undone, match="is not empty, so a command cannot be run there"):
+        site.run(site.step("rm -r ./*"))
+    assert kept.exists()
+    site.run(site.step(MAKES_IT, keep_data=True))
+
+
 def test_status_75_says_that_nothing_was_changed(site: Site) -> None:
     with pytest.raises(CouldNot) as failure:
         site.run(site.step("echo no backup\nexit 75"))
