@@ -186,7 +186,8 @@ def follow_ladder(
                 state = error.target
                 if plan.source is None:
                     failed = (*failed, _passed_over(plan, error))
-                    what, other = plan.method.value, "method"
+                    what = " ".join(filter(None, (plan.method, plan.own)))
+                    other = "method"
                 else:  # The same method may succeed with another server.
                     unread[plan.source] = _reason_of(error)
                     what, other = f"the copy from node {plan.source}", "source"
