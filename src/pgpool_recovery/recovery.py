@@ -30,14 +30,16 @@ from pgpool_recovery.facts.facts import Facts, PrimaryFacts
 from pgpool_recovery.facts.policy import FROM_PRIMARY, Method, Policy
 from pgpool_recovery.facts.rejection import Rejection, as_error
 from pgpool_recovery.facts.source import Source
-from pgpool_recovery.facts.step import Delta, RepointRunning
+from pgpool_recovery.facts.step import CheckMade, Delta, RepointRunning
 from pgpool_recovery.log.note import note, note_parts
 from pgpool_recovery.observe.consent import agreement_for
 from pgpool_recovery.observe.link import measure_link
+from pgpool_recovery.observe.made import see_made
 from pgpool_recovery.observe.primary import observing_primary
 from pgpool_recovery.observe.source import observe_sources
 from pgpool_recovery.observe.target import observe_target
 from pgpool_recovery.plan.ladder import make_plan
+from pgpool_recovery.plan.made import Accepted
 from pgpool_recovery.plan.plan import PassedOver, Plan
 from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.run.called_agent import CalledAgent
@@ -114,7 +116,7 @@ def is_for_another(plan: Plan, error: NotStreaming, settings: Settings) -> bool:
 
 
 def _passed_over(plan: Plan, error: RecoveryError) -> PassedOver:
-    return PassedOver(plan.method, (_reason_of(error),))
+    return PassedOver(plan.method, (_reason_of(error),), plan.own)
 
 
 def _reason_of(error: RecoveryError) -> Rejection:
@@ -298,7 +300,6 @@ def carry_out(
     timeout = settings.timeout
     deadlines = Deadlines(
         stall_s=timeout.stall_s,
-        step_s=timeout.step_s,
         undo_s=timeout.undo_s,
         answer_s=settings.agent.answer_s,
         connect_s=timeout.connect_s,
@@ -309,9 +310,12 @@ def carry_out(
     def see(step: RepointRunning) -> None:
         see_following(connection, agent, plan, step, settings, emit)
 
+    def judge(step: CheckMade) -> Accepted:
+        return see_made(connection, agent, target, settings, step)
+
     node = next((step.source for step in plan.steps if isinstance(step, Delta)), None)
     source = own_files(target, settings) if node is None else files_of(node, target, settings)
-    Run(Party(connection, agent, slot, emit, deadlines, see, source)).carry_out(plan)
+    Run(Party(connection, agent, slot, emit, deadlines, see, source, judge)).carry_out(plan)
 
 
 def see_following(

@@ -20,14 +20,14 @@ FEW = "MaxStartups 3"
 @pytest.fixture(
     scope="module",
     params=[
-        pytest.param((8, 17, FEW), marks=needs_postgresql(17), id="8-few"),
+        pytest.param((8, 19, FEW), marks=needs_postgresql(19), id="8-few"),
         pytest.param((16, 17, USUAL), marks=in_whole_matrix(17), id="16"),
     ],
 )
 def site(
     request: pytest.FixtureRequest, workspace: Workspace, product: Product, namespaces: None
 ) -> Iterator[Site]:
-    """Yield nodes of Debian 13, whose sshd also has PerSourcePenalties."""
+    """Yield nodes of Debian 13 or later, whose sshd also has PerSourcePenalties."""
     number, major, sshd = request.param
     with many_nodes(workspace, product, number, major, sshd) as made:
         yield made

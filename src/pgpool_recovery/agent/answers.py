@@ -22,6 +22,7 @@ from pgpool_recovery.talk.protocol import (
     ApplyIncremental,
     AskArchive,
     AskConfinement,
+    AskMade,
     AskRunning,
     AskSource,
     AskStandby,
@@ -43,6 +44,7 @@ from pgpool_recovery.talk.protocol import (
     LogPosition,
     LookAround,
     LookForBackup,
+    LookForPrograms,
     MakeIndependent,
     Observe,
     OpenChannel,
@@ -65,6 +67,7 @@ from pgpool_recovery.talk.protocol import (
     TryPeers,
     Undo,
     Weigh,
+    WriteLabel,
 )
 
 if TYPE_CHECKING:
@@ -184,6 +187,7 @@ class Answers:
                 | TryLogins()
                 | TryPeers()
                 | LookForBackup()
+                | LookForPrograms()
                 | AskArchive()
                 | TryArchive()
             ):
@@ -192,6 +196,8 @@ class Answers:
                 BeginIncremental()
                 | ApplyIncremental()
                 | AbortIncremental()
+                | WriteLabel()
+                | AskMade()
                 | BeginDelta()
                 | Expect()
                 | CommitDelta()
@@ -254,11 +260,11 @@ class Answers:
         match request:
             case Tidy():
                 import_ahead(STEPS)
-                return swap.tidy(data)
+                return swap.tidy(data, self._stop.got_on)
             case IsTidy():
                 return swap.is_tidy(data)
             case DiscardOld():
-                return swap.discard_old(data)
+                return swap.discard_old(data, self._stop.got_on)
 
     def _of_host(
         self,
@@ -267,6 +273,7 @@ class Answers:
         | TryLogins
         | TryPeers
         | LookForBackup
+        | LookForPrograms
         | AskArchive
         | TryArchive,
     ) -> Any:
@@ -293,6 +300,10 @@ class Answers:
                 return observe_repository(
                     stanza, self._stop, timeout_s=timeout_s, archive_s=archive_s
                 )
+            case LookForPrograms(programs):
+                from pgpool_recovery.agent.method.command import look_for_programs
+
+                return look_for_programs(programs)
             case AskArchive():
                 from pgpool_recovery.agent.observe.archived_history import ask_archive
 
@@ -302,11 +313,13 @@ class Answers:
 
                 return try_archive(request, self._stop)
 
-    def _of_steps(
+    def _of_steps(  # noqa: C901 - one case for each request
         self,
         request: BeginIncremental
         | ApplyIncremental
         | AbortIncremental
+        | WriteLabel
+        | AskMade
         | BeginDelta
         | Expect
         | CommitDelta
@@ -321,6 +334,12 @@ class Answers:
                 return self._steps.apply_incremental(step)
             case AbortIncremental():
                 return self._steps.abort_incremental()
+            case WriteLabel(directory, label):
+                from pgpool_recovery.agent.method.command import write_label
+
+                return write_label(Path(directory), label)
+            case AskMade(wanted):
+                return self._steps.see_made(wanted)
             case BeginDelta():
                 return self._steps.begin_delta(request)
             case Expect():
@@ -353,7 +372,7 @@ class Answers:
             case StopFileBackup():
                 return self._backup.stop()
             case OpenChannel():
-                return self._channel.open(request)
+                return self._channel.begin(request)
             case ListFiles():
                 return self._channel.list(request)
             case SendFiles():
@@ -443,6 +462,10 @@ def places_of(request: Request) -> Iterator[Path]:
     The steps after Reserve are not included, since they work in the directories that it checked.
     """
     match request:
+        case WriteLabel(directory):
+            yield Path(directory)
+        case AskMade(wanted):
+            yield Path(wanted.data_directory)
         case ReadBase(directory):
             yield Path(directory)
         case TakeStep(Reserve(places)):

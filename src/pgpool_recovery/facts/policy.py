@@ -29,6 +29,7 @@ class Method(StrEnum):
     REWIND = "rewind"
     INCREMENTAL = "incremental"
     RESTORE = "restore"
+    COMMAND = "command"
     DELTA = "delta"
     BASEBACKUP = "basebackup"
 

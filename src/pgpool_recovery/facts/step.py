@@ -10,6 +10,7 @@ from pgpool_recovery.domain.wal import Point, TimelineId
 from pgpool_recovery.facts.archived_wal import FromArchive
 from pgpool_recovery.facts.backup import Backup, Restoration
 from pgpool_recovery.facts.facts import Conninfo
+from pgpool_recovery.facts.own_method import OwnMethod
 from pgpool_recovery.facts.policy import Rate
 
 WORKSPACE = "pgpool_recovery"
@@ -100,6 +101,7 @@ class DiscardWaiting:
 
     touches: ClassVar[Touches] = Touches.BESIDE
     places: Places
+    size_bytes: int = 0
 
     def __str__(self) -> str:
         return "remove the data that an earlier recovery replaced"
@@ -271,6 +273,8 @@ class Rewind:
     segment_bytes: int
     is_followed_by_more: bool
     verifies_pages: bool
+    is_followed_by_archive: bool = False
+    """The WAL that it then needs is in an archive, as far as the primary does not have it."""
 
     def __str__(self) -> str:
         return "rewind it with pg_rewind"
@@ -355,6 +359,44 @@ class RestoreBackup:
 
 
 @record
+class RunCommand:
+    """Have a command of the settings make the data directory.
+
+    It works in `places.data.new`: on what the node has (`keep_data`), or in an empty directory.
+    `locations` has
+    the directory of each tablespace of the primary, by OID. `node` is the node's name.
+    """
+
+    touches: ClassVar[Touches] = Touches.BESIDE
+    places: Places
+    bin_directory: str
+    method: OwnMethod
+    node: str
+    conninfo: Conninfo
+    slot_name: str
+    system_identifier: str
+    major: int
+    locations: dict[int, str]
+    wal_directory: str | None
+
+    def __str__(self) -> str:
+        return f"run the command of method {self.method.name}"
+
+
+@record
+class CheckMade:
+    """Check that what a command has made is in the primary's past, and leave it only that past."""
+
+    touches: ClassVar[Touches] = Touches.BESIDE
+    places: Places
+    method: OwnMethod
+    conninfo: Conninfo
+
+    def __str__(self) -> str:
+        return f"check what method {self.method.name} has made"
+
+
+@record
 class PutInPlace:
     """Move the directory from the workspace back to its path."""
 
@@ -371,6 +413,7 @@ class RemoveOld:
 
     touches: ClassVar[Touches] = Touches.PLACE
     places: Places
+    size_bytes: int = 0
 
     def __str__(self) -> str:
         return f"remove the old data in {self.places.data.path}"
@@ -462,6 +505,8 @@ TargetStep = (
     | Incremental
     | Delta
     | RestoreBackup
+    | RunCommand
+    | CheckMade
     | PutInPlace
 )
 Step = TargetStep | CreateSlot

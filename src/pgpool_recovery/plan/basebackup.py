@@ -10,7 +10,6 @@ from pgpool_recovery.facts.policy import KeepOld, Method, Verify
 from pgpool_recovery.facts.rejection import Rejection
 from pgpool_recovery.facts.step import (
     CopyBaseBackup,
-    DiscardWaiting,
     PutOldBack,
     RemoveOld,
     Reserve,
@@ -52,7 +51,7 @@ def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
     steps: Iterator[Step] = chain(
         [Reserve(places), situation.slot_step()],
         _waiting_steps(situation),
-        [RemoveOld(places)] if old_data is OldData.GOES else [],
+        [RemoveOld(places, _old_bytes(situation))] if old_data is OldData.GOES else [],
         [copy, situation.configure(places), SwapIn(places)],
     )
     return Plan(
@@ -107,6 +106,10 @@ def _old_data(situation: Situation) -> OldData:
     return OldData.STAYS if keeps_old(found, _keep_old(situation)) else OldData.GOES
 
 
+def _old_bytes(situation: Situation) -> int:
+    return sum(place.size_bytes for place in situation.facts.target.places())
+
+
 def _keep_old(situation: Situation) -> KeepOld:
     """Return the policy, except that half-changed data is worthless and makes room."""
     return KeepOld.NEVER if situation.is_taken_out else situation.policy.keep_old
@@ -121,4 +124,4 @@ def _waiting_steps(situation: Situation) -> list[Step]:
     target, places = situation.facts.target, situation.places
     if not target.old_waits:
         return []
-    return [DiscardWaiting(places)] if target.is_sound else [PutOldBack(places)]
+    return [situation.discard_waiting()] if target.is_sound else [PutOldBack(places)]

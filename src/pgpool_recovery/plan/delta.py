@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from math import ceil
 
 from pgpool_recovery.domain.quantity import pretty_size
+from pgpool_recovery.domain.record import replace
 from pgpool_recovery.facts.access import reject_source
 from pgpool_recovery.facts.policy import KeepOld, Method, Verify, kilobytes
 from pgpool_recovery.facts.rejection import Rejection
@@ -20,6 +21,12 @@ from pgpool_recovery.plan.in_place import (
     old_data,
     reject_in_place,
     room_to_grow,
+)
+from pgpool_recovery.plan.meanwhile import (
+    Meanwhile,
+    meanwhile,
+    notes_on_kept_wal,
+    reject_kept_wal,
 )
 from pgpool_recovery.plan.past import after_changes
 from pgpool_recovery.plan.plan import Plan
@@ -42,9 +49,24 @@ def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
         old_data=old_data(situation),
         needs=room_to_grow(situation),
         steps=in_place_steps(situation, [delta_step(situation), *after_changes(situation)]),
-        notes=(_what_is_read(situation, reading), *reading.notes),
+        notes=(
+            _what_is_read(situation, reading),
+            *reading.notes,
+            *notes_on_kept_wal(situation.facts.primary, _forecast(situation)),
+        ),
+        forecast=_forecast(situation),
         source=reading.node_id,
     )
+
+
+def _forecast(situation: Situation) -> Meanwhile | None:
+    """Return the forecast: all files are read, and what differs is sent."""
+    facts, policy = situation.facts, situation.policy
+    unsent = replace(facts, link_bytes_per_s=None)
+    reading = meanwhile(unsent, policy, facts.primary.copy_bytes)
+    sending = meanwhile(facts, policy, facts.changed_bytes)
+    found = [one for one in (reading, sending) if one is not None]
+    return max(found, key=lambda one: one.seconds, default=None)
 
 
 def delta_step(situation: Situation) -> Delta:
@@ -87,6 +109,7 @@ def _reject(situation: Situation) -> Iterator[Rejection]:
         )
     yield from reject_source(primary.access, by_delta=True)
     yield from reject_in_place(situation)
+    yield from reject_kept_wal(primary, _forecast(situation))
 
 
 def _keeps_old(situation: Situation) -> bool:

@@ -12,11 +12,11 @@ from pgpool_recovery.run.channels import Channels, Totals, Wires
 from pgpool_recovery.run.party import Party
 from pgpool_recovery.run.read_server import Bracket
 from pgpool_recovery.run.source import prepare_backup
-from pgpool_recovery.talk.protocol import BeginDelta, CommitDelta, OpenChannel
+from pgpool_recovery.talk.protocol import SILENCE_S, BeginDelta, CommitDelta, OpenChannel
 
 MOST_WORKERS = 4
 """By default: a disk or a link is busy by then, and the source has other work."""
-SEEN_EVERY_S = 15.0
+SEEN_EVERY_S = 5.0
 """How often to check that the backup has not been aborted, and that the slot retains its WAL."""
 
 
@@ -32,7 +32,7 @@ def apply_delta(party: Party, step: Delta) -> TargetState:
         party.slot.require(backup.start)
         begin = BeginDelta(step, backup.start, backup.source.format, backup.locations)
         begun = agent.ask(begin, timeout_s=patience)
-        opens = OpenChannel(backup.source, begun.target, server.receiver, patience)
+        opens = OpenChannel(backup.source, begun.target, server.receiver, SILENCE_S)
         wires = Wires(server.start_agent, opens, _workers(step, begun.processors), _rate(step))
         look = _Look(party, bracket)
         totals = Channels(wires, agent, party.emit, party.deadlines, look).carry_out()

@@ -221,6 +221,36 @@ class LookForBackup(Asks[Backup | NoBackup]):
 
 
 @record
+class LookForPrograms(Asks[tuple[str | None, ...]]):
+    """Return for each program why it cannot be run, None if it can."""
+
+    programs: tuple[str, ...]
+
+
+@record
+class Made:
+    """What a command has made; `end` is where its backup ends, if that is known."""
+
+    facts: TargetFacts
+    end: Point | None
+
+
+@record
+class AskMade(Asks[Made]):
+    """Return the facts about a directory that a command of this conversation has made."""
+
+    wanted: Observe
+
+
+@record
+class WriteLabel(Asks[None]):
+    """Write the backup_label of a backup into the directory that a command has made."""
+
+    directory: str
+    label: str
+
+
+@record
 class AskArchive(Asks[Archive]):
     """Run a restore_command for history files, as the server of a data directory will run it.
 
@@ -644,6 +674,9 @@ Request = (
     | AskConfinement
     | TryPeers
     | LookForBackup
+    | LookForPrograms
+    | WriteLabel
+    | AskMade
     | AskArchive
     | TryArchive
     | ReadBase

@@ -21,6 +21,7 @@ from pgpool_recovery.host.way import trusted_directory
 from pgpool_recovery.talk.protocol import (
     AskArchive,
     AskConfinement,
+    AskMade,
     AskRunning,
     AskSource,
     AskStandby,
@@ -44,6 +45,7 @@ from pgpool_recovery.talk.protocol import (
     TakeStep,
     Tidy,
     TryArchive,
+    WriteLabel,
 )
 from tests.unit.other_server import NOBODY, listener
 
@@ -60,6 +62,8 @@ def asked(data: Path) -> list[Request]:
         Tidy(str(data)),
         IsTidy(str(data)),
         AskState(str(data)),
+        AskMade(Observe(str(data), 15, (), (), {}, None, (), 1)),
+        WriteLabel(str(data), "label"),
         Observe(str(data), 15, (), (), {}, None, (), 1),
         LookAround(str(data), ("stage",), "postgres", None),
         AskConfinement(str(data)),
