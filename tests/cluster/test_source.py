@@ -16,8 +16,8 @@ from tests.harness.site import FULL_COPY, assert_recovered, on_hosts, settings
 from tests.harness.until import until
 from tests.harness.workspace import Workspace
 
-SLOW = 'max_rate = "3M"\ncompress = "none"\n'
-"""A copy that lasts for ten seconds."""
+SLOW = 'max_rate = "6M"\ncompress = "none"\n'
+"""A copy that lasts for five seconds."""
 DELTA = '[policy]\nmethods = ["delta"]\n'
 
 
@@ -120,6 +120,7 @@ def test_standby_that_is_promoted_during_the_copy(cluster: Cluster) -> None:
     assert_recovered(cluster, 1)
 
 
+@pytest.mark.whole_matrix
 def test_source_that_dies_during_the_copy(cluster: Cluster) -> None:
     """The run goes on with another standby, and never had the primary read anything."""
     lose(cluster, 2)
