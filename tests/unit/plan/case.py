@@ -31,6 +31,7 @@ from pgpool_recovery.facts.facts import (
     Wal,
 )
 from pgpool_recovery.facts.leftover import LeftFiles, Leftover
+from pgpool_recovery.facts.own_method import OwnMethod
 from pgpool_recovery.facts.own_wal import Compared, OwnWal
 from pgpool_recovery.facts.policy import Policy
 from pgpool_recovery.facts.rejection import Rejection, as_error
@@ -102,6 +103,15 @@ def case_of(words: Words, file: str = "words") -> Case:
         logins=tuple(map(_login, words.connections.replication)),
         rewind_logins=tuple(map(_login, words.connections.rewind)),
         backup=None if words.backup is None else _backup(words, words.backup),
+        own_methods=tuple(
+            OwnMethod(
+                one.name,
+                (f"/usr/local/bin/{one.name}",),
+                keep_data=one.keep_data,
+                problem=one.problem,
+            )
+            for one in words.commands
+        ),
         link_bytes_per_s=words.link,
         running=None if words.target.process is None else _running(words.target.server),
         archive=None if words.target.archive is None else _archive(words.target.archive),
@@ -117,7 +127,8 @@ def case_of(words: Words, file: str = "words") -> Case:
         facts=with_archives(Situation(target, facts, policy), words.target.archived_wal),
         policy=policy,
         failed=tuple(
-            PassedOver(one.method, (Rejection(one.message, one.detail),)) for one in words.failed
+            PassedOver(one.method, (Rejection(one.message, one.detail),), one.command)
+            for one in words.failed
         ),
         expected=words.expect,
     )
@@ -228,6 +239,8 @@ def _source(words: SourceWords, major: int) -> Source:
     )
     return Source(
         node_id=NodeId(words.node),
+        host=name,
+        data_directory="/var/lib/pgsql/15/data",
         slot_name=f"pgpool_node_{words.node}",
         application_name=name,
         lag_bytes=words.lag,
@@ -299,6 +312,7 @@ def _target(words: Words) -> TargetFacts:
         if target.resumable is None
         else Base(target.resumable.redo, target.resumable.end),
         can_clone=target.can_clone,
+        has_zstd=True,
         is_standby=target.standby_signal,
         server_pid=target.process,
         failed_starts=target.failed_starts,
