@@ -25,9 +25,10 @@ from pgpool_recovery.install.stage_commands import PURPOSES
 from pgpool_recovery.observe.link import measure_link
 from pgpool_recovery.observe.primary import observe_primary
 from pgpool_recovery.observe.target import known_endpoints, observe_target, own_hosts
+from pgpool_recovery.observe.turns import Turns
 from pgpool_recovery.plan.login import login_candidates
 from pgpool_recovery.plan.named_host import Endpoint, names_every_host
-from pgpool_recovery.postgres.connection import Connection, connect
+from pgpool_recovery.postgres.connection import THE_PRIMARY, Connection, connect
 from pgpool_recovery.postgres.standby import read_upstream
 from pgpool_recovery.run.own_server import own_conninfo, own_server
 from pgpool_recovery.run.sessions import agent_of
@@ -47,7 +48,7 @@ def check(question: CheckQuestion, settings: Settings, own_port: int) -> tuple[F
     """Return what stands in the way of recoveries, the worst first.
 
     A node that cannot be reached, or not examined within `timeout.check_s`, yields just that as its
-    finding.
+    finding. Connections between the nodes that were not tried after as long again are one as well.
     """
     with own_server(settings) as connection:
         primary = observe_primary(connection)
@@ -87,14 +88,21 @@ def look_at_all(
 ) -> dict[int, Found]:
     """Examine every node in a thread of its own, all with the same deadline.
 
-    The threads are daemons: one that hangs is not waited for, and its agent ends with this process.
+    Then they try the connections to each other, for at most as long again. The threads are daemons:
+    one that hangs is not waited for, and its agent ends with this process.
     """
-    hurried = in_a_hurry(settings)
+    hurried, limit_s = in_a_hurry(settings), settings.timeout.check_s
+    turns = Turns([node.host for node in question.nodes])
+    until = time.monotonic() + 2 * limit_s
     found: dict[int, Found] = {}
 
     def look(place: int) -> None:
+        look_at = look_at_node(
+            question, place, primary, primary_place, hurried, own_port, turns, until
+        )
         try:
-            found[place] = look_at_node(question, place, primary, primary_place, hurried, own_port)
+            for found[place] in look_at:
+                turns.arrive(place, is_reached=True)
         except RecoveryError as error:
             named = error.about(question.nodes[place].name)
             found[place] = Problem(named.message, named.detail, named.hint)
@@ -104,21 +112,25 @@ def look_at_all(
             look(place)
         except Exception as error:  # noqa: BLE001 - a thread would lose it
             failed.append(error)
+        finally:
+            turns.arrive(place, is_reached=False)
 
     failed: list[Exception] = []
     threads = [
         threading.Thread(target=guarded, args=(place,), daemon=True)
         for place in range(len(question.nodes))
     ]
-    deadline = time.monotonic() + settings.timeout.check_s
     for thread in threads:
         thread.start()
-    for thread in threads:
-        thread.join(max(0.0, deadline - time.monotonic()))
+    turns.all_arrive(limit_s)
+    late = [place for place in range(len(question.nodes)) if place not in found]
+    for place, thread in enumerate(threads):
+        if place not in late:
+            thread.join(max(0.0, until - time.monotonic()))
     if failed:
         raise failed[0]
     return {
-        place: found.get(place, too_slow(node, settings))
+        place: too_slow(node, settings) if place in late else found[place]
         for place, node in enumerate(question.nodes)
     }
 
@@ -152,31 +164,53 @@ def look_at_node(
     primary_place: int | None,
     settings: Settings,
     own_port: int,
-) -> NodeFacts:
-    """Return everything that a node and its agent report.
+    turns: Turns,
+    until: float,
+) -> Iterator[NodeFacts]:
+    """Yield what a node and its agent report, at once and again with each peer that was tried.
 
     Raises RecoveryError if the node cannot be examined.
     """
     target = question.nodes[place]
     host = None if primary_place is None else question.nodes[primary_place].host
     request = RecoveryRequest(target, own_port, host, question.may_name_hosts)
-    with own_server(settings) as connection, agent_of(target, settings, pay_no_heed) as agent:
-        patience = settings.agent.answer_s
-        around = agent.ask(ask_around(question, target, settings), timeout_s=patience)
-        facts = observe_target(
-            connection, agent, request, primary, settings, tidies=False, is_patient=False
-        )
-        return NodeFacts(
+    patience = settings.agent.answer_s
+    with agent_of(target, settings, pay_no_heed) as agent:
+        with own_server(settings) as connection:
+            around = agent.ask(ask_around(question, target, settings), timeout_s=patience)
+            facts = observe_target(
+                connection,
+                agent,
+                request,
+                primary,
+                settings,
+                tidies=False,
+                is_patient=False,
+                login_turn=lambda: turns.at(host or THE_PRIMARY),
+            )
+            trouble = None
+            if primary_place not in (None, place):
+                trouble = trouble_of(connection, agent, facts, settings)
+        node = NodeFacts(
             agent_version=agent.version,
             surroundings=around,
             facts=facts,
-            peers=try_peers(question, place, primary, facts.target, agent, settings),
-            link_bytes_per_s=measure_link(agent, timeout_s=patience) if agent.is_by_ssh else None,
-            trouble=None
-            if primary_place in (None, place)
-            else trouble_of(connection, agent, facts, settings),
+            peers={},
+            link_bytes_per_s=measure(agent, turns, patience) if agent.is_by_ssh else None,
+            trouble=trouble,
             confinement=confinement_of_server(target, agent, settings),
         )
+        yield node
+        for other in turns.in_turn(place, until):
+            answer = try_peer(question, place, other, primary, facts.target, agent, settings)
+            node = replace(node, peers=node.peers | {other: answer})
+            yield node
+
+
+def measure(agent: Conversation, turns: Turns, patience: float) -> float:
+    """Return the speed of the link; all links begin on this host, so they are measured in turn."""
+    with turns.at("this host's link"):
+        return measure_link(agent, timeout_s=patience)
 
 
 def confinement_of_server(
@@ -221,33 +255,27 @@ def ask_around(question: CheckQuestion, target: Target, settings: Settings) -> L
     )
 
 
-def try_peers(
+def try_peer(
     question: CheckQuestion,
     place: int,
+    other: int,
     primary: PrimaryFacts,
     target: TargetFacts,
     agent: Conversation,
     settings: Settings,
-) -> dict[int, PeerFacts]:
-    """Return how a node reaches each of the others, as it would if that one were the primary."""
-    node = question.nodes[place]
-    others = [other for other in range(len(question.nodes)) if other != place]
-    greeting_s = settings.ssh.connect_timeout_s + GREETING_MARGIN_S
-    peers = tuple(peer_of(question, place, other, primary, target, settings) for other in others)
+) -> PeerFacts:
+    """Return how a node reaches another one, as it would if that one were the primary."""
+    peer = peer_of(question, place, other, primary, target, settings)
     asked = TryPeers(
-        peers=peers,
+        peers=(peer,),
         ssh=settings.ssh,
         agent_command=settings.agent.command,
-        timeout_s=greeting_s,
+        timeout_s=settings.ssh.connect_timeout_s + GREETING_MARGIN_S,
     )
-    patience = settings.agent.answer_s
-    answers = agent.ask(asked, timeout_s=patience)
-    return {
-        other: answer
-        if peer.candidates
-        else replace(answer, untried=why_untried(primary, peer, node))
-        for other, peer, answer in zip(others, peers, answers, strict=True)
-    }
+    [answer] = agent.ask(asked, timeout_s=settings.agent.answer_s)
+    if peer.candidates:
+        return answer
+    return replace(answer, untried=why_untried(primary, peer, question.nodes[place]))
 
 
 def why_untried(primary: PrimaryFacts, peer: Peer, node: Target) -> Problem:

@@ -19,7 +19,7 @@ from pgpool_recovery.plan.document import failure_as_json, plan_as_json
 from pgpool_recovery.plan.ladder import make_plan
 from pgpool_recovery.plan.plan import Plan
 from pgpool_recovery.plan.stop import may_stop, once_lost, once_stopped
-from pgpool_recovery.recovery import depends_on_link
+from pgpool_recovery.recovery import depends_on_link, depends_on_source, with_sources
 from pgpool_recovery.run.called_agent import CalledAgent
 from pgpool_recovery.run.own_server import own_server
 from pgpool_recovery.run.sessions import agent_of, naming
@@ -70,6 +70,9 @@ def _foresee(
         facts = observe_target(connection, agent, request, primary, settings, tidies=False)
         foreseen = _foreseen(target, facts, settings.policy)
         plan = make_plan(target, foreseen, settings.policy)
+        if depends_on_source(plan, settings.policy):
+            foreseen = with_sources(connection, agent, request, foreseen, settings, {})
+            plan = make_plan(target, foreseen, settings.policy)
         if depends_on_link(plan, agent):
             foreseen = replace(foreseen, link_bytes_per_s=measure_link(agent, timeout_s=patience))
             plan = make_plan(target, foreseen, settings.policy)

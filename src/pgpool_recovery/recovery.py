@@ -6,25 +6,40 @@ was missing, within this one.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 
 from pgpool_recovery.config.settings import Settings
-from pgpool_recovery.domain.error import Filled, Incomplete, NoRoom, QueryRefused, Refused, Undone
-from pgpool_recovery.domain.event import Emit, Finished, PlanMade, Said
-from pgpool_recovery.domain.node import RecoveryRequest, Target
+from pgpool_recovery.domain.error import (
+    Filled,
+    Incomplete,
+    NoRoom,
+    NotStreaming,
+    QueryRefused,
+    RecoveryError,
+    Refused,
+    Undone,
+    Unreachable,
+)
+from pgpool_recovery.domain.event import Emit, Finished, PlanMade, Said, pay_no_heed
+from pgpool_recovery.domain.node import NodeId, RecoveryRequest, Target
 from pgpool_recovery.domain.record import replace
 from pgpool_recovery.domain.standby import StandbyFacts
 from pgpool_recovery.domain.target_state import TargetState
-from pgpool_recovery.facts.facts import PrimaryFacts
-from pgpool_recovery.facts.policy import Method
+from pgpool_recovery.facts.facts import Facts, PrimaryFacts
+from pgpool_recovery.facts.policy import FROM_PRIMARY, Method, Policy
 from pgpool_recovery.facts.rejection import Rejection, as_error
-from pgpool_recovery.facts.step import RepointRunning
+from pgpool_recovery.facts.source import Source
+from pgpool_recovery.facts.step import CheckMade, Delta, RepointRunning
 from pgpool_recovery.log.note import note, note_parts
 from pgpool_recovery.observe.consent import agreement_for
 from pgpool_recovery.observe.link import measure_link
+from pgpool_recovery.observe.made import see_made
 from pgpool_recovery.observe.primary import observing_primary
+from pgpool_recovery.observe.source import observe_sources
 from pgpool_recovery.observe.target import observe_target
 from pgpool_recovery.plan.ladder import make_plan
+from pgpool_recovery.plan.made import Accepted
 from pgpool_recovery.plan.plan import PassedOver, Plan
 from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.run.called_agent import CalledAgent
@@ -33,7 +48,7 @@ from pgpool_recovery.run.own_server import own_conninfo, own_server
 from pgpool_recovery.run.own_slot import OwnSlot
 from pgpool_recovery.run.party import Deadlines, Party
 from pgpool_recovery.run.run_plan import Run
-from pgpool_recovery.run.sessions import agent_of, leaving, naming, own_files
+from pgpool_recovery.run.sessions import agent_of, files_of, leaving, naming, own_files
 from pgpool_recovery.run.target_server import TargetServer
 from pgpool_recovery.talk.conversation import Conversation
 from pgpool_recovery.talk.protocol import AskStandby, FindLog
@@ -43,6 +58,9 @@ from pgpool_recovery.verify.streaming import Expected
 
 Proceed = Callable[[Plan, Connection, Conversation, Callable[[], PrimaryFacts]], None]
 """What to do with a target that is ready to be started; the last argument observes the primary."""
+
+READ_FROM_SOURCE = (Method.DELTA, Method.BASEBACKUP)
+"""The methods that may read from a standby."""
 
 
 def recover(
@@ -68,11 +86,41 @@ def recover(
     with naming(target), learning_state(target, settings), own_server(settings) as connection:
         observe = observing_primary(connection)  # While the agent is still logging in.
         with agent_of(target, settings, emit, called) as agent:
-            plan = follow_ladder(request, settings, emit, connection, agent, observe, caller)
-            emit(Finished("ready to be started", time.monotonic() - began))
-            if proceed is not None:
-                proceed(plan, connection, agent, observe.recent)
-    return plan
+            failed: tuple[PassedOver, ...] = ()
+            while True:
+                plan = follow_ladder(
+                    request, settings, emit, connection, agent, observe, caller, failed
+                )
+                emit(Finished("ready to be started", time.monotonic() - began))
+                if proceed is None:
+                    return plan
+                try:
+                    proceed(plan, connection, agent, observe.recent)
+                except NotStreaming as error:
+                    if not is_for_another(plan, error, settings):
+                        raise
+                    failed = (*failed, _passed_over(plan, error))
+                    emit(Said("runner", f"{plan.method} failed; looking for another method"))
+                else:
+                    return plan
+
+
+def is_for_another(plan: Plan, error: NotStreaming, settings: Settings) -> bool:
+    """Return whether another method is tried after the started server did not stream.
+
+    Only after a plan that relied on an archive, which may lack a file that was not tried. The
+    server was stopped then, with its data still in the primary's past.
+    """
+    is_stopped = error.target is TargetState.STOPPED
+    return plan.from_archive is not None and is_stopped and settings.policy.fall_down
+
+
+def _passed_over(plan: Plan, error: RecoveryError) -> PassedOver:
+    return PassedOver(plan.method, (_reason_of(error),), plan.own)
+
+
+def _reason_of(error: RecoveryError) -> Rejection:
+    return Rejection(error.message, error.detail, error.hint)
 
 
 def follow_ladder(
@@ -83,6 +131,7 @@ def follow_ladder(
     agent: Conversation,
     observe: Callable[[], PrimaryFacts],
     caller: int | None,
+    failed: tuple[PassedOver, ...] = (),
 ) -> Plan:
     """Make a plan and carry it out; after a failure, plan again without the methods that failed.
 
@@ -90,36 +139,53 @@ def follow_ladder(
     if `fall_down` in the settings is false; if the agent is still busy, as it then takes no
     requests; and if the target's disk is full or read-only, as no other method can do better there.
     A server that was stopped for the recovery is started again if the recovery fails and its data
-    is as it was.
+    is as it was. `failed` are the methods that have already failed after the end of their plan.
     """
     target = request.target
     bound = agreement_for(connection, target, settings.policy, caller)
     if bound.by is not None:
         emit(Said("runner", f"agreed by {bound.by}: {bound.harm}"))
     server = TargetServer(agent, target, settings, emit, bound)
-    failed: tuple[PassedOver, ...] = ()
-    state = TargetState.UNTOUCHED
+    unread: dict[NodeId, Rejection] = {}
+    state = TargetState.STOPPED if failed else TargetState.UNTOUCHED
     with server.running_again():
         while True:
             with leaving(state):
                 plan = choose(
-                    request, settings, emit, connection, agent, observe, server, failed, state
+                    request,
+                    settings,
+                    emit,
+                    connection,
+                    agent,
+                    observe,
+                    server,
+                    failed,
+                    state,
+                    unread,
                 )
                 server.refuse_excess(plan, failed)
                 emit(PlanMade(plan.method, plan.sentences()))
             try:
                 carry_out(plan, target, connection, agent, settings, emit)
                 break
-            except (Undone, Incomplete, Refused, QueryRefused) as error:
-                if plan.method is Method.BASEBACKUP or not settings.policy.fall_down:
+            except (Undone, Incomplete, Refused, QueryRefused, Unreachable) as error:
+                is_lost = isinstance(error, Unreachable) and not isinstance(error, QueryRefused)
+                if is_lost and plan.source is None:
+                    raise  # Without the primary, or without the target, nothing else is possible.
+                is_last = plan.method is Method.BASEBACKUP and plan.source is None
+                if is_last or not settings.policy.fall_down:
                     raise
                 if agent.is_busy or isinstance(error, NoRoom | Filled):
                     raise  # A full or read-only disk is no reason to give up the old data.
                 state = error.target
-                reason = Rejection(error.message, error.detail, error.hint)
-                failed = (*failed, PassedOver(plan.method, (reason,)))
+                if plan.source is None:
+                    failed = (*failed, _passed_over(plan, error))
+                    what, other = plan.method.value, "method"
+                else:  # The same method may succeed with another server.
+                    unread[plan.source] = _reason_of(error)
+                    what, other = f"the copy from node {plan.source}", "source"
                 with leaving(state):
-                    emit(Said("runner", f"{plan.method} failed; looking for another method"))
+                    emit(Said("runner", f"{what} failed; looking for another {other}"))
     return plan
 
 
@@ -133,12 +199,14 @@ def choose(
     server: TargetServer,
     failed: tuple[PassedOver, ...],
     state: TargetState,
+    unread: Mapping[NodeId, Rejection],
 ) -> Plan:
     """Observe both servers and return a plan; if none is possible, raise all reasons as one error.
 
     If only a running server stands in the way and the policy allows stopping it, it is stopped,
     and the facts are observed again. For a full copy by ssh the link is measured first, because
-    its speed decides whether compression pays off.
+    its speed decides whether compression pays off. If the policy has copies read from a standby,
+    the standbys are examined. `unread` are those from which a copy failed in this run, and why.
     """
     target = request.target
     while True:
@@ -150,6 +218,10 @@ def choose(
         if isinstance(plan, Plan) or not server.stop_if_allowed(facts, failed):
             break
         say_asides(plan, emit)
+    if depends_on_source(plan, settings.policy):
+        facts = with_sources(connection, agent, request, facts, settings, unread)
+        plan = make_plan(target, facts, settings.policy, failed)
+        log_decision(plan)
     if depends_on_link(plan, agent):
         link = measure_link(agent, timeout_s=settings.agent.answer_s)
         facts = replace(facts, link_bytes_per_s=link)
@@ -178,9 +250,42 @@ def say_asides(reasons: tuple[Rejection, ...], emit: Emit) -> None:
 
 
 def depends_on_link(plan: Plan | tuple[Rejection, ...], agent: Conversation) -> bool:
-    """Return whether to measure the link, which takes time: only a full copy is compressed."""
+    """Return whether to measure the link, which takes time: it matters to a full copy."""
     is_copy = isinstance(plan, Plan) and plan.method is Method.BASEBACKUP
-    return is_copy and agent.is_by_ssh
+    return (is_copy or _lacks_space(plan)) and agent.is_by_ssh
+
+
+def _lacks_space(plan: Plan | tuple[Rejection, ...]) -> bool:
+    """Return whether a faster link than assumed could make a plan possible: less WAL is written."""
+    return not isinstance(plan, Plan) and any(
+        reason.message.startswith("not enough space on") for reason in plan
+    )
+
+
+def depends_on_source(plan: Plan | tuple[Rejection, ...], policy: Policy) -> bool:
+    """Return whether to look for a standby to read from, which takes a login on each."""
+    is_copy = isinstance(plan, Plan) and plan.method in READ_FROM_SOURCE
+    return is_copy and policy.source != FROM_PRIMARY
+
+
+def with_sources(
+    connection: Connection,
+    agent: Conversation,
+    request: RecoveryRequest,
+    facts: Facts,
+    settings: Settings,
+    unread: Mapping[NodeId, Rejection],
+) -> Facts:
+    """Return the facts with the nodes from which a copy might be read."""
+
+    def open_agent(target: Target) -> AbstractContextManager[Conversation]:
+        return agent_of(target, settings, pay_no_heed)
+
+    found = observe_sources(connection, agent, request, facts, settings, open_agent)
+    known = {one.node_id: one for one in found}
+    for node_id, why in unread.items():  # One that failed may no longer be among those that stream.
+        known[node_id] = replace(known.get(node_id, Source(node_id)), failed=why)
+    return replace(facts, sources=tuple(known.values()))
 
 
 def carry_out(
@@ -195,7 +300,6 @@ def carry_out(
     timeout = settings.timeout
     deadlines = Deadlines(
         stall_s=timeout.stall_s,
-        step_s=timeout.step_s,
         undo_s=timeout.undo_s,
         answer_s=settings.agent.answer_s,
         connect_s=timeout.connect_s,
@@ -206,8 +310,12 @@ def carry_out(
     def see(step: RepointRunning) -> None:
         see_following(connection, agent, plan, step, settings, emit)
 
-    source = own_files(target, settings)
-    Run(Party(connection, agent, slot, emit, deadlines, see, source)).carry_out(plan)
+    def judge(step: CheckMade) -> Accepted:
+        return see_made(connection, agent, target, settings, step)
+
+    node = next((step.source for step in plan.steps if isinstance(step, Delta)), None)
+    source = own_files(target, settings) if node is None else files_of(node, target, settings)
+    Run(Party(connection, agent, slot, emit, deadlines, see, source, judge)).carry_out(plan)
 
 
 def see_following(

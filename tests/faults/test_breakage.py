@@ -94,7 +94,7 @@ def assert_nothing_runs(cluster: Cluster) -> None:
             for process in cluster.node(node_id).machine.processes()
             if any("pgpool-recovery" in word or "pgpool_recovery" in word for word in process.argv)
             or process.argv[:1] == ("ssh",)
-            or "pg_basebackup" in " ".join(process.argv[:1])
+            or "pg_receivewal" in " ".join(process.argv[:1])
         ]
 
     until(lambda: not running(), within_s=5, what=f"nothing to run, but there is {running()}")
@@ -519,14 +519,17 @@ def test_agent_is_killed_in_the_middle(down: Cluster) -> None:
 
 def test_copy_does_not_get_on(down: Cluster) -> None:
     """The hosts and the connection are alive, but no more data arrives."""
-    machine = down.node(1).machine
+    machine = down.node(0).machine
     with slow_copy(down, "[timeout]\nstall_s = 6\n"), nothing_changes(down):
         call = copying(down, "stalled")
-        programs = [str(p.pid) for p in machine.processes() if p.argv[0].endswith("pg_basebackup")]
-        machine.run(["kill", "-STOP", *programs])
-        said = call.ends(60)
+        ((sender,),) = down.node(0).sql("SELECT pid FROM pg_stat_progress_basebackup")
+        machine.run(["kill", "-STOP", str(sender)])
+        try:
+            said = call.ends(60)
+        finally:
+            machine.run(["kill", "-CONT", str(sender)])
         until(lambda: not left_over(down.node(1)), within_s=5, what="the half copy to be gone")
-    assert "the copy has made no progress for 6 s" in said
+    assert "the primary was silent for 6 s during the base backup" in said
     assert "The target is untouched." in said
     recovers(down)
 
@@ -590,7 +593,7 @@ def test_copy_died_before_it_was_consistent_and_the_old_data_comes_back(down: Cl
 
 
 def test_tablespace_directory_of_another_cluster(down: Cluster) -> None:
-    """It is where the new tablespace belongs; pg_basebackup would refuse that as well."""
+    """It is where the new tablespace belongs; a copy would refuse that as well."""
     node, location = down.node(1), PurePath("/var/lib/postgresql/ts/taken")
     down.node(0).create_tablespace("taken", Path(location))
     ((directory,),) = down.node(0).sql(

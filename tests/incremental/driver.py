@@ -19,7 +19,7 @@ from pgpool_recovery.domain.error import RecoveryError
 from pgpool_recovery.domain.wal import History, lsn_text
 from pgpool_recovery.facts.facts import Base, RelationSegment
 from pgpool_recovery.host.stop import Stop
-from pgpool_recovery.postgres.incremental_stream import StreamLimits
+from pgpool_recovery.postgres.backup_stream import StreamLimits
 
 ANSWER_WITHIN_S = 120
 TICK_S = 0.01

@@ -17,7 +17,7 @@ from pgpool_recovery.agent.method.incremental.page import (
     START_SUMS,
     checksum,
 )
-from pgpool_recovery.agent.method.incremental.tar_stream import (
+from pgpool_recovery.agent.method.tar_stream import (
     Member,
     Sink,
     TarStream,

@@ -29,6 +29,10 @@ def test_sizes_are_for_a_plan(server: Server, *, looks_at_files: bool) -> None:
         [space] = facts.tablespaces
         assert PurePath(space.location) == location
         assert (space.size_bytes > 0, facts.data_bytes > 0) == (looks_at_files, looks_at_files)
+        assert facts.wal_bytes_per_s is not None
+        assert 0 < facts.wal_bytes_per_s < 2**30
+        assert facts.wal_free_bytes is not None
+        assert facts.wal_free_bytes > 0
     finally:
         server.execute("DROP TABLE IF EXISTS t")
         server.execute("DROP TABLESPACE space")

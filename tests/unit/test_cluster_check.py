@@ -1,13 +1,23 @@
-"""What a check has the nodes try on the way to each other."""
+"""What a check has the nodes try on the way to each other, and what it does when time is up."""
+
+import threading
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from pgpool_recovery import cluster_check
 from pgpool_recovery.check.question import CheckQuestion, PoolFacts
-from pgpool_recovery.config.settings import Settings
+from pgpool_recovery.config.settings import Settings, TimeoutSettings
+from pgpool_recovery.domain.error import Unreachable
 from pgpool_recovery.domain.node import NodeId, Target
+from pgpool_recovery.domain.record import replace
+from pgpool_recovery.facts.node import NodeFacts, Problem
+from pgpool_recovery.observe.turns import Turns
 from pgpool_recovery.plan.named_host import names_every_host
 from pgpool_recovery.talk.protocol import Peer
+from tests.unit.check.situation import node
+from tests.unit.check.situation import peer as reached_peer
 from tests.unit.plan import situation
 
 HERE, AWAY = "here", "192.0.2.7"
@@ -45,3 +55,43 @@ def test_promise_13_nobody_logs_in_at_any_place_of_another_host(other: str) -> N
     node = Target(AWAY, "/data", NodeId(0), 5432)
     assert other in cluster_check.why_untried(situation.primary(), asked, node).message
     assert names_every_host(other)
+
+
+def look(monkeypatch: pytest.MonkeyPatch, hung: threading.Event) -> dict[int, cluster_check.Found]:
+    """Examine four nodes in a moment: 1 fails, 2 hangs at once, 3 while it tries the others."""
+
+    def look_at_node(_: Any, place: int, *others: Any) -> Iterator[NodeFacts]:
+        turns, until = others[-2:]
+        assert isinstance(turns, Turns)
+        if place == 1:
+            raise Unreachable("it is gone")
+        if place == 2:
+            hung.wait(20)
+        found = replace(node(0), peers={})
+        yield found
+        for other in turns.in_turn(place, until):
+            if place == 3:
+                hung.wait(20)
+            found = replace(found, peers=found.peers | {other: reached_peer()})
+            yield found
+
+    monkeypatch.setattr(cluster_check, "look_at_node", look_at_node)
+    nodes = tuple(Target(f"server{number}", "/data", NodeId(number), 5432) for number in range(4))
+    settings = Settings(timeout=TimeoutSettings(check_s=0.2))
+    question = CheckQuestion(nodes, PoolFacts())
+    return cluster_check.look_at_all(question, situation.primary(), 0, settings, 5432)
+
+
+def test_what_was_found_in_time_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    hung = threading.Event()
+    try:
+        found = look(monkeypatch, hung)
+    finally:
+        hung.set()
+    gone, slow = found[1], found[2]
+    assert isinstance(gone, Problem)
+    assert "it is gone" in gone.message
+    assert isinstance(slow, Problem)
+    assert slow.message == "node 2 could not be examined within 0.2 s"
+    peers = {place: one.peers for place, one in found.items() if isinstance(one, NodeFacts)}
+    assert {place: set(tried) for place, tried in peers.items()} == {0: {3}, 3: set()}

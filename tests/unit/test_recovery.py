@@ -14,6 +14,7 @@ from pgpool_recovery.domain.error import (
     Filled,
     Incomplete,
     NoRoom,
+    NotStreaming,
     QueryRefused,
     RecoveryError,
     Refused,
@@ -21,7 +22,8 @@ from pgpool_recovery.domain.error import (
     Unreachable,
 )
 from pgpool_recovery.domain.node import RecoveryRequest
-from pgpool_recovery.facts.policy import Method
+from pgpool_recovery.domain.target_state import TargetState
+from pgpool_recovery.facts.policy import Method, Policy
 from tests.unit.plan.situation import TARGET
 
 
@@ -31,6 +33,8 @@ class Story:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.tried: list[Method] = []
         self.failure: RecoveryError | None = None
+        self.start_failure: RecoveryError | None = None
+        self.relies_on_archive = True
         self.agent = SimpleNamespace(is_busy=False)
 
         @contextmanager
@@ -41,7 +45,7 @@ class Story:
         for name, part in {
             "own_server": party,
             "agent_of": party,
-            "observing_primary": lambda *_: None,
+            "observing_primary": lambda *_, **__: SimpleNamespace(recent=None),
             "agreement_for": lambda *_: bound,
             "choose": self.choose,
             "carry_out": self.carry_out,
@@ -50,7 +54,10 @@ class Story:
 
     def choose(self, *_: object) -> Any:
         method = Method.BASEBACKUP if self.tried else Method.REWIND
-        return SimpleNamespace(method=method, sentences=tuple)
+        archive = object() if self.relies_on_archive else None
+        return SimpleNamespace(
+            method=method, sentences=tuple, from_archive=archive, source=None, own=None
+        )
 
     def carry_out(self, plan: Any, *_: object) -> None:
         self.tried.append(plan.method)
@@ -60,6 +67,18 @@ class Story:
     def tell(self, failure: RecoveryError) -> list[Method]:
         self.failure = failure
         recovery.recover(RecoveryRequest(TARGET, 5432, None), Settings(), lambda _event: None)
+        return self.tried
+
+    def start(self, *_: object) -> None:
+        failure, self.start_failure = self.start_failure, None
+        if failure is not None:
+            raise failure
+
+    def start_after(self, failure: RecoveryError, settings: Settings | None = None) -> list[Method]:
+        """Recover, with a failure of the first start."""
+        self.start_failure, request = failure, RecoveryRequest(TARGET, 5432, None)
+        own = settings or Settings()
+        recovery.recover(request, own, lambda _event: None, proceed=self.start)
         return self.tried
 
 
@@ -79,4 +98,39 @@ def test_no_data_goes_for_what_another_method_cannot_mend(
 ) -> None:
     with pytest.raises(kind):
         story.tell(kind("no"))
+    assert story.tried == [Method.REWIND]
+
+
+STOPPED = NotStreaming("does not stream", target=TargetState.STOPPED)
+
+
+def test_after_an_archive_with_a_hole_the_next_method_is_tried(story: Story) -> None:
+    assert story.start_after(STOPPED) == [Method.REWIND, Method.BASEBACKUP]
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        NotStreaming("does not stream", target=TargetState.STARTED),
+        Incomplete("does not start", target=TargetState.COPIED),
+    ],
+)
+def test_server_that_runs_or_did_not_start_ends_the_recovery(
+    story: Story, failure: RecoveryError
+) -> None:
+    with pytest.raises(type(failure)):
+        story.start_after(failure)
+    assert story.tried == [Method.REWIND]
+
+
+def test_without_an_archive_a_failed_start_ends_the_recovery(story: Story) -> None:
+    story.relies_on_archive = False
+    with pytest.raises(NotStreaming):
+        story.start_after(STOPPED)
+    assert story.tried == [Method.REWIND]
+
+
+def test_policy_may_forbid_another_method(story: Story) -> None:
+    with pytest.raises(NotStreaming):
+        story.start_after(STOPPED, Settings(policy=Policy(fall_down=False)))
     assert story.tried == [Method.REWIND]

@@ -22,7 +22,9 @@ from pgpool_recovery.talk.protocol import (
     ApplyIncremental,
     AskArchive,
     AskConfinement,
+    AskMade,
     AskRunning,
+    AskSource,
     AskStandby,
     AskState,
     BeginDelta,
@@ -42,6 +44,7 @@ from pgpool_recovery.talk.protocol import (
     LogPosition,
     LookAround,
     LookForBackup,
+    LookForPrograms,
     MakeIndependent,
     Observe,
     OpenChannel,
@@ -50,22 +53,28 @@ from pgpool_recovery.talk.protocol import (
     ReadSlotName,
     ReceiveBlocks,
     Request,
+    SeeFileBackup,
     SendFiles,
     Start,
+    StartFileBackup,
     StopAtOnce,
+    StopFileBackup,
     StopServer,
     TakeStep,
     Tidy,
+    TryArchive,
     TryLogins,
     TryPeers,
     Undo,
     Weigh,
+    WriteLabel,
 )
 
 if TYPE_CHECKING:
     from pgpool_recovery.agent.channel.receiving import ReceivingEnd
     from pgpool_recovery.agent.channel.sending import SendingEnd
     from pgpool_recovery.agent.directory.own_login import OwnLogin
+    from pgpool_recovery.agent.server.file_backup import BackupSession
     from pgpool_recovery.agent.server.probation import Guard
     from pgpool_recovery.agent.server.standby import StandbyLook
     from pgpool_recovery.agent.steps import Steps
@@ -126,6 +135,12 @@ class Answers:
         if self._receiving is not None:
             self._receiving.run(read_end, write_end, self._stop)
 
+    @cached_property
+    def _backup(self) -> "BackupSession":
+        from pgpool_recovery.agent.server.file_backup import BackupSession
+
+        return BackupSession()
+
     def take_back(self) -> TargetState | None:
         """At the end, settle what was started, and undo what was not finished.
 
@@ -134,6 +149,8 @@ class Answers:
         state = None
         if "_channel" in vars(self):
             self._channel.close()
+        if "_backup" in vars(self):
+            self._backup.close()
         # What no request has created needs no settling, and is not imported for that.
         if "_guard" in vars(self) and self._guard.settle(self.limits.connect_s):
             state = TargetState.STOPPED
@@ -170,13 +187,17 @@ class Answers:
                 | TryLogins()
                 | TryPeers()
                 | LookForBackup()
+                | LookForPrograms()
                 | AskArchive()
+                | TryArchive()
             ):
                 return self._of_host(request)
             case (
                 BeginIncremental()
                 | ApplyIncremental()
                 | AbortIncremental()
+                | WriteLabel()
+                | AskMade()
                 | BeginDelta()
                 | Expect()
                 | CommitDelta()
@@ -185,12 +206,22 @@ class Answers:
                 | Finish()
             ):
                 return self._of_steps(request)
-            case OpenChannel() | ListFiles() | SendFiles() | CloseChannel() | ReceiveBlocks():
+            case (
+                OpenChannel()
+                | ListFiles()
+                | SendFiles()
+                | CloseChannel()
+                | ReceiveBlocks()
+                | StartFileBackup()
+                | SeeFileBackup()
+                | StopFileBackup()
+            ):
                 return self._of_blocks(request)
             case (
                 Start()
                 | Believe()
                 | AskStandby()
+                | AskSource()
                 | StopAtOnce()
                 | StopServer()
                 | AskRunning()
@@ -229,15 +260,22 @@ class Answers:
         match request:
             case Tidy():
                 import_ahead(STEPS)
-                return swap.tidy(data)
+                return swap.tidy(data, self._stop.got_on)
             case IsTidy():
                 return swap.is_tidy(data)
             case DiscardOld():
-                return swap.discard_old(data)
+                return swap.discard_old(data, self._stop.got_on)
 
     def _of_host(
         self,
-        request: LookAround | AskConfinement | TryLogins | TryPeers | LookForBackup | AskArchive,
+        request: LookAround
+        | AskConfinement
+        | TryLogins
+        | TryPeers
+        | LookForBackup
+        | LookForPrograms
+        | AskArchive
+        | TryArchive,
     ) -> Any:
         match request:
             case LookAround():
@@ -262,16 +300,26 @@ class Answers:
                 return observe_repository(
                     stanza, self._stop, timeout_s=timeout_s, archive_s=archive_s
                 )
+            case LookForPrograms(programs):
+                from pgpool_recovery.agent.method.command import look_for_programs
+
+                return look_for_programs(programs)
             case AskArchive():
                 from pgpool_recovery.agent.observe.archived_history import ask_archive
 
                 return ask_archive(request, self._stop)
+            case TryArchive():
+                from pgpool_recovery.agent.observe.archived_wal import try_archive
 
-    def _of_steps(
+                return try_archive(request, self._stop)
+
+    def _of_steps(  # noqa: C901 - one case for each request
         self,
         request: BeginIncremental
         | ApplyIncremental
         | AbortIncremental
+        | WriteLabel
+        | AskMade
         | BeginDelta
         | Expect
         | CommitDelta
@@ -286,6 +334,12 @@ class Answers:
                 return self._steps.apply_incremental(step)
             case AbortIncremental():
                 return self._steps.abort_incremental()
+            case WriteLabel(directory, label):
+                from pgpool_recovery.agent.method.command import write_label
+
+                return write_label(Path(directory), label)
+            case AskMade(wanted):
+                return self._steps.see_made(wanted)
             case BeginDelta():
                 return self._steps.begin_delta(request)
             case Expect():
@@ -300,9 +354,23 @@ class Answers:
                 return self._steps.finish()
 
     def _of_blocks(
-        self, request: OpenChannel | ListFiles | SendFiles | CloseChannel | ReceiveBlocks
+        self,
+        request: OpenChannel
+        | ListFiles
+        | SendFiles
+        | CloseChannel
+        | ReceiveBlocks
+        | StartFileBackup
+        | SeeFileBackup
+        | StopFileBackup,
     ) -> Any:
         match request:
+            case StartFileBackup():
+                return self._backup.start(request, self.limits.connect_s)
+            case SeeFileBackup():
+                return self._backup.see()
+            case StopFileBackup():
+                return self._backup.stop()
             case OpenChannel():
                 return self._channel.begin(request)
             case ListFiles():
@@ -322,6 +390,7 @@ class Answers:
         request: Start
         | Believe
         | AskStandby
+        | AskSource
         | StopAtOnce
         | StopServer
         | AskRunning
@@ -342,6 +411,10 @@ class Answers:
                 return self._guard.believe()
             case AskStandby():
                 return self._look.take(request, self._stop, self.limits.connect_s)
+            case AskSource():
+                from pgpool_recovery.agent.server.source import see_source
+
+                return see_source(request, self._look, self._stop, self.limits.connect_s)
             case StopAtOnce():
                 from pgpool_recovery.agent.server.probation import stop_at_once
 
@@ -389,6 +462,10 @@ def places_of(request: Request) -> Iterator[Path]:
     The steps after Reserve are not included, since they work in the directories that it checked.
     """
     match request:
+        case WriteLabel(directory):
+            yield Path(directory)
+        case AskMade(wanted):
+            yield Path(wanted.data_directory)
         case ReadBase(directory):
             yield Path(directory)
         case TakeStep(Reserve(places)):

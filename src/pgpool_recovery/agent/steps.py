@@ -10,7 +10,11 @@ from typing import TYPE_CHECKING
 
 from pgpool_recovery.agent.directory import past, swap
 from pgpool_recovery.agent.directory.journal import Journal
-from pgpool_recovery.agent.directory.own_files import withdraw_own_files
+from pgpool_recovery.agent.directory.own_files import (
+    keep_own_files,
+    own_directory,
+    withdraw_own_files,
+)
 from pgpool_recovery.agent.directory.own_login import OwnLogin
 from pgpool_recovery.agent.directory.spare import drop_spare
 from pgpool_recovery.agent.method.make_standby import (
@@ -31,6 +35,7 @@ from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.domain.wal import Point
 from pgpool_recovery.facts.policy import Method, kilobytes
 from pgpool_recovery.facts.step import (
+    CheckMade,
     Clone,
     ConfigureStandby,
     CopyBaseBackup,
@@ -45,10 +50,10 @@ from pgpool_recovery.facts.step import (
     Reserve,
     RestoreBackup,
     Rewind,
+    RunCommand,
     SwapIn,
     TakeOut,
     TargetStep,
-    VerifyBackup,
 )
 from pgpool_recovery.host.meter import Meter
 from pgpool_recovery.host.pidfile import read_pid_file
@@ -63,6 +68,8 @@ from pgpool_recovery.talk.protocol import (
     FindLog,
     Limits,
     LogPosition,
+    Made,
+    Observe,
 )
 
 if TYPE_CHECKING:
@@ -117,6 +124,9 @@ class Steps:
         self._reversals: list[Callable[[], None]] = []
         """What undoes the changes of files; the last one is undone first."""
         self._backup: IncrementalBackup | None = None
+        self._removal = Meter(emit)
+        self._made_end: Point | None = None
+        """Where the base backup ended that a command has restored, if it says so."""
         self._delta: DeltaWrite | None = None
 
     @property
@@ -136,6 +146,7 @@ class Steps:
         if isinstance(step, Reserve):
             self._reserve(step)
         else:
+            self._removal = Meter(self._emit, getattr(step, "size_bytes", 0))
             self._take(step, self._reserved(), stall_s, connect_s)
         return target_state(self._reserved().state)
 
@@ -152,13 +163,11 @@ class Steps:
             case RemoveOld(places):
                 swap.remove_old_data(journal, places)
             case CopyBaseBackup():
-                from pgpool_recovery.agent.method.base_backup import copy_base_backup
+                from pgpool_recovery.agent.method.base_backup.copy import copy_base_backup
+                from pgpool_recovery.postgres.backup_stream import StreamLimits
 
-                copy_base_backup(step, self._own_login, self._stop, self._said("pg_basebackup"))
-            case VerifyBackup():
-                from pgpool_recovery.agent.method.base_backup import verify_backup
-
-                verify_backup(step, self._stop, self._said("pg_verifybackup"))
+                limits = StreamLimits(connect_s, stall_s, stall_s)
+                copy_base_backup(step, self._own_login, self._stop, self._emit, limits)
             case ConfigureStandby():
                 configure_standby(step, self._own_login, self._stop, self._said("agent"))
             case SwapIn(places):
@@ -179,16 +188,26 @@ class Steps:
                 self._rewind(step, journal, connect_s)
             case RestoreBackup():
                 self._restore(step, journal, stall_s)
+            case RunCommand():
+                self._run_command(step, journal)
+            case CheckMade(_, method):
+                if method.keep_data:
+                    journal.take(Changed())
             case PutInPlace(places):
                 swap.put_data_in(journal, places.data)
 
     def _reserve(self, step: Reserve) -> None:
         self._wanted = Path(step.places.data.path)
         try:
-            self._journal = swap.reserve(step.places)
+            self._journal = swap.reserve(step.places, self._freed)
         except Busy:
             self._wanted = None  # Its state is reported by the recovery that holds the lock.
             raise
+
+    def _freed(self, count: int) -> None:
+        """Take how much was removed; whatever is removed, terabytes take their time."""
+        self._stop.got_on()
+        self._removal.add(count)
 
     def _reserved(self) -> Journal:
         """Return the journal of the target that was reserved."""
@@ -199,7 +218,7 @@ class Steps:
     def begin_incremental(self, request: BeginIncremental, limits: Limits) -> Point:
         """Make the primary begin the backup, and return the position at which it starts."""
         from pgpool_recovery.agent.method.incremental.begin import BackupRequest, begin_backup
-        from pgpool_recovery.postgres.incremental_stream import StreamLimits
+        from pgpool_recovery.postgres.backup_stream import StreamLimits
 
         step = request.step
         conninfo = {**step.conninfo, "application_name": step.slot_name}
@@ -211,6 +230,8 @@ class Steps:
                 left_out=request.left_out,
                 locations=step.locations,
                 max_rate_kb=None if step.max_rate is None else kilobytes(step.max_rate),
+                compression=step.compression,
+                workers=step.workers,
                 limits=StreamLimits(limits.connect_s, limits.backup_start_s, limits.silence_s),
             ),
             self._stop,
@@ -291,7 +312,14 @@ class Steps:
         if step.directory == step.places.data.path:
             journal.take(Lead())
         self._reversals.append(moved.restore)
-        past.keep_to_past(step, source, moved)
+        if step.archive is None:
+            past.keep_to_past(step, source, moved)
+            return
+        from pgpool_recovery.agent.observe.archived_wal import ArchiveSource
+
+        data = Path(step.directory)
+        archive = ArchiveSource(step.archive, data, step.segment_bytes, self._stop)
+        past.keep_to_past(step, source, moved, archive.segment)
 
     def _repoint(self, step: Repoint, journal: Journal) -> None:
         before = before_repoint(step, self._stop)
@@ -332,6 +360,34 @@ class Steps:
             journal.take(LeftAlone())
             raise untouched.error from untouched
         journal.take(Changed())
+
+    def _run_command(self, step: RunCommand, journal: Journal) -> None:
+        from pgpool_recovery.agent.method.command import CouldNot, run_command
+
+        keeps_data = step.method.keep_data
+        if keeps_data:
+            journal.take(Change(Method.COMMAND))
+        try:
+            self._made_end = run_command(step, self._own_login, self._stop, self._emit)
+        except CouldNot as unchanged:
+            if keeps_data:
+                new = Path(step.places.data.new)
+                keep_own_files(own_directory(Path(step.places.data.path)), new)
+                journal.take(LeftAlone())
+            raise unchanged.error from unchanged
+
+    def see_made(self, wanted: Observe) -> Made:
+        """Return the facts about what a command has made, before it is known to be sound.
+
+        The login in its files, if there is one, is that of the node that was backed up.
+        """
+        from pgpool_recovery.agent.method.command import manifest_end
+        from pgpool_recovery.agent.observe.target import observe
+
+        facts, end = observe(wanted, self._stop, OwnLogin()), self._made_end
+        if end is None and facts.backup_start is not None:
+            end = manifest_end(Path(wanted.data_directory), facts.backup_start)
+        return Made(facts, end)
 
     def undo(self) -> TargetState:
         """Undo what was done, and return the state of the target after that.

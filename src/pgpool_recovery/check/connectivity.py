@@ -27,10 +27,24 @@ def ways(report: Report) -> Iterator[Finding]:
             "Add the hosts' keys to ~/.ssh/known_hosts of the user that runs PostgreSQL, on each "
             "node, and remove check_host_keys from [ssh].",
         )
-    for _, source, node in report.reached():
+    for own, source, node in report.reached():
+        untried = [place for place in sorted(report.nodes) if place not in {own, *node.peers}]
+        if untried:
+            yield _not_tried(report, source, untried)
         for place, peer in sorted(node.peers.items()):
             if place in report.nodes:
                 yield from _between(report, source, node, place, peer)
+
+
+def _not_tried(report: Report, source: Target, untried: list[int]) -> Finding:
+    names = ", ".join(report.name(place) for place in untried)
+    return Finding(
+        Kind.CONNECTIONS_NOT_TRIED,
+        source.node_id,
+        f"there was no time left for {source.name} to try its connections to {names}",
+        "See to the other findings first, since connections that fail take the most time, or raise "
+        "check_s in [timeout] of the settings.",
+    )
 
 
 def _between(

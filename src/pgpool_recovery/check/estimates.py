@@ -1,37 +1,19 @@
 """The words of a check for its estimates, and for the host on which to give a command."""
 
 from pgpool_recovery.domain.node import Target
-from pgpool_recovery.domain.quantity import pretty_size
-from pgpool_recovery.facts.policy import Policy, kilobytes
+from pgpool_recovery.domain.quantity import pretty_size, rough_duration
+from pgpool_recovery.facts.facts import Facts
+from pgpool_recovery.facts.policy import Policy
+from pgpool_recovery.plan.meanwhile import transfer_rate
 from pgpool_recovery.plan.plan import Plan
 
-LOCAL_BYTES_PER_S = 200e6
-"""The rate of an average disk, for a target on the primary's host, where no link is measured."""
-FEW_SECONDS, MINUTES_FROM_S, HOURS_FROM_S = 10, 90, 5400
 
-
-def estimate(plan: Plan, link_bytes_per_s: float | None, policy: Policy) -> str:
+def estimate(plan: Plan, facts: Facts, policy: Policy) -> str:
     """Return the method, how much it moves, and roughly how long that takes."""
     if plan.moved_bytes is None:
         return f"{plan.method}"
-    rate = LOCAL_BYTES_PER_S if link_bytes_per_s is None else link_bytes_per_s
-    if policy.max_rate is not None:
-        rate = min(rate, kilobytes(policy.max_rate) * 1024)
-    time = rough_duration(plan.moved_bytes / rate)
+    time = rough_duration(plan.moved_bytes / transfer_rate(facts, policy))
     return f"{plan.method}, about {pretty_size(plan.moved_bytes)} in about {time}"
-
-
-def rough_duration(seconds: float) -> str:
-    """Return a duration as it is said if it is not known exactly.
-
-    >>> [rough_duration(s) for s in (0.3, 42, 150, 7200)]
-    ['10 s', '42 s', '2 min', '2 h']
-    """
-    if seconds < FEW_SECONDS:
-        return f"{FEW_SECONDS} s"
-    if seconds < MINUTES_FROM_S:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < HOURS_FROM_S else f"{seconds / 3600:.0f} h"
 
 
 def on(node: Target) -> str:

@@ -40,6 +40,7 @@ class Kind(Enum):
     NO_REPLICATION_LOGIN = "no replication login", Severity.ERROR
     NO_REWIND_LOGIN = "no rewind login", Severity.WARNING
     LOGIN_NOT_TRIED = "login not tried", Severity.WARNING
+    CONNECTIONS_NOT_TRIED = "connections not tried", Severity.WARNING
     NO_OWN_LOGIN = "no own login", Severity.ERROR
     DOWN = "down", Severity.WARNING
     NOT_STREAMING = "not streaming", Severity.ERROR
@@ -72,6 +73,7 @@ class Kind(Enum):
     WAL_LEVEL = "wal_level", Severity.ERROR
     WAL_SENDERS = "max_wal_senders", Severity.ERROR
     REPLICATION_SLOTS = "max_replication_slots", Severity.ERROR
+    SHUTDOWN_TIMEOUT = "wal_sender_shutdown_timeout", Severity.WARNING
     NO_WAL_KEPT = "no WAL kept", Severity.WARNING
     ORPHANED_SLOT = "orphaned slot", Severity.WARNING
     LAGGING_SLOT = "lagging slot", Severity.WARNING

@@ -2,7 +2,7 @@
 
 import contextlib
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -46,17 +46,29 @@ def leaving_by_signal() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def leave(left: Left, running: "Asked | None", *, without_pgpool: bool) -> int:
-    """Report what continues, and return the exit status; raises Cancelled if nothing had begun."""
+def leave(
+    left: Left,
+    running: "Sequence[Asked]",
+    idle: "Sequence[NodeId]" = (),
+    *,
+    without_pgpool: bool,
+) -> int:
+    """Report what continues, and return the exit status; raises Cancelled if nothing had begun.
+
+    `idle` are the nodes whose recovery was asked for and has not begun.
+    """
     from pgpool_recovery.control.event import POOL
     from pgpool_recovery.domain.error import Cancelled
 
     name = signal.Signals(left.number).name
-    if running is None:
+    if not running:
         raise Cancelled("the command was interrupted", detail=f"By {name}. Nothing was started.")
     with contextlib.suppress(OSError):  # The terminal may be gone.
-        whom = POOL if running.of == POOL else "a separate process"
-        complain(*going_on(running.node_id, whom, without_pgpool=without_pgpool))
+        for one in running:
+            whom = POOL if one.of == POOL else "a separate process"
+            complain(*going_on(one.node_id, whom, without_pgpool=without_pgpool))
+        for node_id in idle:
+            complain(f"The recovery of node {node_id} was not started.")
     return BY_SIGNAL + left.number
 
 

@@ -74,6 +74,14 @@ def _outcome(node_id: NodeId, pool: Pool | None, settings: Settings, desk: Desk)
 
 def _in_turn(node_id: NodeId, pool: Pool | None, settings: Settings, desk: Desk) -> Outcome:
     """Recover a node, or wait for a recovery of it that is running, and do what is left to do."""
+    job = job_in_turn(node_id, pool, settings, desk)
+    return job if isinstance(job, Outcome) else recover_node(job, desk)
+
+
+def job_in_turn(
+    node_id: NodeId, pool: Pool | None, settings: Settings, desk: Desk
+) -> Job | Outcome:
+    """Return the job for a node, or the outcome of a recovery of it that was waited for."""
     job = _job(node_id, pool, settings, desk)
     run = wait_for_turn(
         job.primary,
@@ -83,9 +91,9 @@ def _in_turn(node_id: NodeId, pool: Pool | None, settings: Settings, desk: Desk)
         within_s=settings.pgpool.recovery_s,
     )
     if run is None:
-        return recover_node(job, desk)
+        return job
     if run.state != RECOVERED:
-        return recover_node(_job(node_id, pool, settings, desk), desk)
+        return _job(node_id, pool, settings, desk)
     verify(job)
     return replace(
         outcome_of(run), is_attached=job.pool is not None, is_streaming=job.cluster.has_standbys
@@ -129,11 +137,18 @@ def recover_node(job: Job, desk: Desk) -> Outcome:
         run = _run_as_agreed(job, desk, plan, keeper, elsewhere)
     verify(job)
     if job.cluster.has_standbys:
-        _tidy_up(job, desk)
+        tidy_up(job, desk)
+    return outcome_of_run(job, plan, run, time.monotonic() - began)
+
+
+def outcome_of_run(
+    job: Job, plan: PlannedRecovery | None, run: RecordedRun | None, seconds: float
+) -> Outcome:
+    """Return the outcome of a recovery that was verified."""
     return Outcome(
         job.node.node_id,
         job.node.name,
-        time.monotonic() - began,
+        seconds,
         run_id=None if run is None else run.id,
         method=run.method if run is not None else _method(plan),
         moved_bytes=None if run is None else run.moved_bytes,
@@ -175,7 +190,7 @@ def _run_as_agreed(
                 is_last = number + 1 == MAX_QUESTIONS
                 if needed is None or agreed is None or is_last or not desk.is_there:
                     raise
-                desk.tell(Remarked(_sentence(error.about(job.node.name)), job.node.node_id))
+                desk.tell(Remarked(sentence_of(error.about(job.node.name)), job.node.node_id))
         plan = PlannedRecovery(job.node, PlanDocument({"possible": True, "binds": True, **needed}))
         desk.tell(PlanRead(job.node.node_id, plan))
     raise AssertionError("the last round returns or raises")
@@ -205,7 +220,7 @@ def show_plan(job: Job, desk: Desk) -> PlannedRecovery | None:
     try:
         plan = read_plan(job.primary, job.node, within_s=job.settings.pgpool.plan_s).now
     except Denied as denied:  # Pgpool-II's role may still be allowed to recover.
-        desk.tell(Remarked(f"there is no plan: {_sentence(denied)}", job.node.node_id))
+        desk.tell(Remarked(f"there is no plan: {sentence_of(denied)}", job.node.node_id))
         return None
     if not plan.document.is_possible:
         raise plan.refusal()
@@ -219,7 +234,7 @@ def show_plan(job: Job, desk: Desk) -> PlannedRecovery | None:
 def following(job: Job, desk: Desk) -> Iterator[Follower | None]:
     """Be ready to follow the recovery's record; if there is none, report why and yield None."""
     if not job.primary.has(Feature.HISTORY):
-        desk.tell(Remarked(_sentence(job.primary.lacks(Feature.HISTORY)), job.node.node_id))
+        desk.tell(Remarked(sentence_of(job.primary.lacks(Feature.HISTORY)), job.node.node_id))
         yield None
         return
     with Follower(job.primary, desk.tell, node=job.node) as follower:
@@ -258,7 +273,9 @@ def verify(job: Job) -> None:
         wait_for_stream(job.cluster, job.primary.node, job.node, within_s=within_s)
 
 
-def _tidy_up(job: Job, desk: Desk) -> None:
+def tidy_up(job: Job, desk: Desk) -> None:
+    """Drop the slots that the node no longer needs."""
+
     def say(sentence: str) -> None:
         desk.tell(Remarked(sentence, job.node.node_id))
 
@@ -280,6 +297,7 @@ def _method(plan: PlannedRecovery | None) -> str | None:
     return None if plan is None else plan.document.method
 
 
-def _sentence(error: RecoveryError) -> str:
+def sentence_of(error: RecoveryError) -> str:
+    """Return a failure as one sentence."""
     detail = f" ({' '.join(error.detail.split())})" if error.detail else ""
     return f"{error.message}{detail}" + (f" {error.hint}" if error.hint else "")

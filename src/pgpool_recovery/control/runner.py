@@ -34,12 +34,13 @@ def choose_runner(cluster: Cluster, primary: Primary) -> Runner:
     if not cluster.has_standbys:
         why_not: str | None = "it has to hold back the clients during the second stage"
     else:
-        why_not = _why_not_by_sql(primary)
+        why_not = why_not_by_sql(primary)
     by_sql = why_not is None
     return Runner(by_sql=by_sql, remark=BY_SQL if why_not is None else HELD_UP + why_not)
 
 
-def _why_not_by_sql(primary: Primary) -> str | None:
+def why_not_by_sql(primary: Primary) -> str | None:
+    """Return why the primary cannot be asked by SQL; None if it can."""
     if not primary.has(Feature.RECOVERY):
         return primary.lacks(Feature.RECOVERY).message
     try:

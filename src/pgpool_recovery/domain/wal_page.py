@@ -1,10 +1,10 @@
-"""Determine whether a server's WAL ends with the shutdown checkpoint of the primary."""
+"""Read WAL pages: whose a segment is, and whether a server's WAL ends with a shutdown."""
 
 import struct
 from collections.abc import Iterator
 
 from pgpool_recovery.domain.record import record
-from pgpool_recovery.domain.wal import Lsn
+from pgpool_recovery.domain.wal import Lsn, TimelineId
 
 LONG_HEADER_BYTES, SHORT_HEADER_BYTES = 40, 24  # SizeOfXLogLongPHD, SizeOfXLogShortPHD
 RECORD_HEADER_BYTES = 24  # SizeOfXLogRecord
@@ -13,6 +13,39 @@ ALIGNMENT = 8
 SHORT_DATA = 255  # XLR_BLOCK_ID_DATA_SHORT
 CHECKPOINT_SHUTDOWN = 0x00  # XLOG_CHECKPOINT_SHUTDOWN of the resource manager XLOG (number 0).
 OWN_BITS = 0xF0  # The bits of xl_info that belong to the resource manager (XLR_RMGR_INFO_MASK).
+HAS_LONG_HEADER = 0x0002  # XLP_LONG_HEADER, set on the first page of each segment.
+MAGICS = {14: 0xD10D, 15: 0xD110, 16: 0xD113, 17: 0xD116, 18: 0xD118}
+"""XLOG_PAGE_MAGIC of each major version (xlog_internal.h)."""
+ANY_MAGIC, MAGIC_BITS = 0xD100, 0xFF00
+"""What the magic numbers of all versions have in common."""
+
+
+@record
+class SegmentHead:
+    """What the first page of a WAL file says about the file (XLogLongPageHeaderData)."""
+
+    magic: int
+    timeline: TimelineId
+    address: Lsn
+    system_identifier: str
+    segment_bytes: int
+
+    def is_of(self, major: int) -> bool:
+        """Return whether a server of that major version wrote it, as far as that is known."""
+        return self.magic == MAGICS.get(major, self.magic)
+
+
+def read_head(first: bytes) -> SegmentHead | None:
+    """Return the header at the beginning of a WAL file; None if it is none."""
+    if len(first) < LONG_HEADER_BYTES:
+        return None
+    for order in "<>":
+        magic, info, timeline, address, _, system, size, _ = struct.unpack_from(
+            f"{order}HHIQI4xQII", first
+        )
+        if magic & MAGIC_BITS == ANY_MAGIC and info & HAS_LONG_HEADER:
+            return SegmentHead(magic, TimelineId(timeline), Lsn(address), str(system), size)
+    return None
 
 
 @record

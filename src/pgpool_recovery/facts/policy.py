@@ -3,6 +3,7 @@
 from enum import StrEnum
 from typing import NewType
 
+from pgpool_recovery.domain.node import NodeId
 from pgpool_recovery.domain.record import record
 
 Rate = NewType("Rate", str)
@@ -28,6 +29,7 @@ class Method(StrEnum):
     REWIND = "rewind"
     INCREMENTAL = "incremental"
     RESTORE = "restore"
+    COMMAND = "command"
     DELTA = "delta"
     BASEBACKUP = "basebackup"
 
@@ -73,14 +75,20 @@ class Verify(StrEnum):
     PAGES = "pages"
 
 
+CopySource = NewType("CopySource", str)
+"""From which server a copy is read: one of the two below, or a node id."""
+FROM_PRIMARY, FROM_ANY = CopySource("primary"), CopySource("auto")
+
+
 @record
 class Policy:
     """The decisions that the operator makes in the settings.
 
     `methods` are those that may be used, in the order in which they are tried. `fall_down`: when a
     method fails, the same run goes on with the next one that is possible. `max_rate` limits copies,
-    and what a delta reads on the primary. `workers` is how many files a delta compares at the same
-    time; None: as many as suit both hosts.
+    and what a delta reads on its source. `workers` is how many files a delta compares at the same
+    time; None: as many as suit both hosts. `source` is the server from which a full copy or a delta
+    is read.
     """
 
     methods: tuple[Method, ...] = tuple(Method)
@@ -92,3 +100,9 @@ class Policy:
     stop_running: StopRunning = StopRunning.NEVER
     verify: Verify = Verify.STANDARD
     unattended: Unattended = Unattended.ANYTHING
+    source: CopySource = FROM_PRIMARY
+
+    @property
+    def source_node(self) -> NodeId | None:
+        """The node from which copies are to be read, if the settings name one."""
+        return None if self.source in (FROM_PRIMARY, FROM_ANY) else NodeId(int(self.source))

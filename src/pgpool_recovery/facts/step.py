@@ -3,11 +3,14 @@
 from enum import Enum
 from typing import ClassVar
 
+from pgpool_recovery.domain.node import NodeId
 from pgpool_recovery.domain.quantity import pretty_size
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.wal import Point, TimelineId
+from pgpool_recovery.facts.archived_wal import FromArchive
 from pgpool_recovery.facts.backup import Backup, Restoration
 from pgpool_recovery.facts.facts import Conninfo
+from pgpool_recovery.facts.own_method import OwnMethod
 from pgpool_recovery.facts.policy import Rate
 
 WORKSPACE = "pgpool_recovery"
@@ -56,7 +59,7 @@ class TablespacePlace:
 
     @property
     def copy_location(self) -> str:
-        """The location that pg_basebackup writes it to."""
+        """The location that a copy is written to."""
         return f"{self.place.workspace}/new"
 
 
@@ -98,6 +101,7 @@ class DiscardWaiting:
 
     touches: ClassVar[Touches] = Touches.BESIDE
     places: Places
+    size_bytes: int = 0
 
     def __str__(self) -> str:
         return "remove the data that an earlier recovery replaced"
@@ -150,6 +154,8 @@ class Repoint:
     bin_directory: str
     new_locations: tuple[str, ...] = ()
     drops_restore_command: bool = False
+    restore_command: str | None = None
+    """The one to set; None leaves the node's own."""
 
     def __str__(self) -> str:
         return f"make {self.places.data.path} a standby of the primary"
@@ -164,7 +170,8 @@ class KeepToPast:
     `histories` are the timelines whose history files it gets. `gaps` are numbers of timelines that
     the primary was never on. Without history files for them, a standby neither finds its newest
     timeline nor fetches it. `sizes` are how many bytes of each file are fetched, as far as they
-    exist; if it is empty, all files are fetched whole.
+    exist; if it is empty, all files are fetched whole. `archived` are WAL files that the primary no
+    longer has; they are fetched from `archive`, by its command.
     """
 
     touches: ClassVar[Touches] = Touches.PLACE
@@ -177,10 +184,13 @@ class KeepToPast:
     conninfo: Conninfo
     segment_bytes: int
     sizes: tuple[int, ...] = ()
+    archived: tuple[str, ...] = ()
+    archive: FromArchive | None = None
 
     def __str__(self) -> str:
         parts = [f"move {_some(self.moved)} out of its pg_wal"] if self.moved else []
         parts += [f"fetch {_some(self.fetched)} from the primary"] if self.fetched else []
+        parts += [f"fetch {_some(self.archived)} from the archive"] if self.archived else []
         return ", ".join(parts) or "fetch the timeline history from the primary"
 
 
@@ -207,6 +217,8 @@ class RepointRunning:
     login: Conninfo
     new_locations: tuple[str, ...] = ()
     drops_restore_command: bool = False
+    restore_command: str | None = None
+    """As in `Repoint`."""
 
     def __str__(self) -> str:
         return "point its server at the primary by a reload and check that it streams"
@@ -261,6 +273,8 @@ class Rewind:
     segment_bytes: int
     is_followed_by_more: bool
     verifies_pages: bool
+    is_followed_by_archive: bool = False
+    """The WAL that it then needs is in an archive, as far as the primary does not have it."""
 
     def __str__(self) -> str:
         return "rewind it with pg_rewind"
@@ -271,6 +285,7 @@ class Incremental:
     """Write what changed since the directory's base into it, from an incremental base backup.
 
     `timelines` are those of the primary's history; `segment_bytes` is the size of a WAL segment.
+    `workers` is how many threads of the primary compress.
     """
 
     touches: ClassVar[Touches] = Touches.BESIDE
@@ -283,9 +298,25 @@ class Incremental:
     locations: dict[int, str]
     max_rate: Rate | None
     verifies_pages: bool
+    compression: str | None = None
+    workers: int | None = None
 
     def __str__(self) -> str:
         return "write the changed blocks from an incremental base backup onto it"
+
+
+@record
+class SourceNode:
+    """A standby from which a copy is read, and its stream from the primary."""
+
+    node_id: NodeId
+    slot_name: str | None
+    application_name: str
+    host: str
+    data_directory: str
+
+    def __str__(self) -> str:
+        return f"node {self.node_id}"
 
 
 @record
@@ -293,7 +324,8 @@ class Delta:
     """Write what differs from the files of a running server into the directory, block by block.
 
     `places.data.new` is written, and for each tablespace, by its OID, the directory in `locations`.
-    `workers` is how many compare at the same time; None: as many as suit both hosts.
+    `workers` is how many compare at the same time; None: as many as suit both hosts. `source` is
+    the standby whose files are read; None if that is the primary.
     """
 
     touches: ClassVar[Touches] = Touches.BESIDE
@@ -305,9 +337,11 @@ class Delta:
     max_rate: Rate | None
     workers: int | None
     verifies_pages: bool
+    source: SourceNode | None = None
 
     def __str__(self) -> str:
-        return "compare it with the primary's files and copy the blocks that differ"
+        whose = "the primary's" if self.source is None else f"{self.source}'s"
+        return f"compare it with {whose} files and copy the blocks that differ"
 
 
 @record
@@ -322,6 +356,44 @@ class RestoreBackup:
     def __str__(self) -> str:
         repository = self.restoration.backup.repository
         return f"restore what differs from backup {repository.label} of {repository.stanza}"
+
+
+@record
+class RunCommand:
+    """Have a command of the settings make the data directory.
+
+    It works in `places.data.new`: on what the node has (`keep_data`), or in an empty directory.
+    `locations` has
+    the directory of each tablespace of the primary, by OID. `node` is the node's name.
+    """
+
+    touches: ClassVar[Touches] = Touches.BESIDE
+    places: Places
+    bin_directory: str
+    method: OwnMethod
+    node: str
+    conninfo: Conninfo
+    slot_name: str
+    system_identifier: str
+    major: int
+    locations: dict[int, str]
+    wal_directory: str | None
+
+    def __str__(self) -> str:
+        return f"run the command of method {self.method.name}"
+
+
+@record
+class CheckMade:
+    """Check that what a command has made is in the primary's past, and leave it only that past."""
+
+    touches: ClassVar[Touches] = Touches.BESIDE
+    places: Places
+    method: OwnMethod
+    conninfo: Conninfo
+
+    def __str__(self) -> str:
+        return f"check what method {self.method.name} has made"
 
 
 @record
@@ -341,6 +413,7 @@ class RemoveOld:
 
     touches: ClassVar[Touches] = Touches.PLACE
     places: Places
+    size_bytes: int = 0
 
     def __str__(self) -> str:
         return f"remove the old data in {self.places.data.path}"
@@ -348,11 +421,13 @@ class RemoveOld:
 
 @record
 class CopyBaseBackup:
-    """Copy everything with pg_basebackup into the workspaces.
+    """Copy everything into the workspaces, and compare each file with the manifest on the way.
 
     `streams_by_slot`: its WAL is streamed by the slot, which then retains only WAL that has not yet
-    arrived. In that case pg_basebackup reports its position, and the primary takes it for a
-    synchronous standby if its name is in synchronous_standby_names.
+    arrived. In that case pg_receivewal reports its position, and the primary takes it for a
+    synchronous standby if its name is in synchronous_standby_names. `source` is the standby to
+    which `conninfo` leads, while `wal_conninfo` leads to the primary, whose slot it is; both are
+    None if the primary sends everything. `workers` is how many threads of the server compress.
     """
 
     touches: ClassVar[Touches] = Touches.BESIDE
@@ -363,23 +438,18 @@ class CopyBaseBackup:
     max_rate: Rate | None
     compression: str | None
     size_bytes: int
+    segment_bytes: int
     streams_by_slot: bool = True
+    source: SourceNode | None = None
+    wal_conninfo: Conninfo | None = None
+    workers: int | None = None
+    verifies_pages: bool = False
 
     def __str__(self) -> str:
+        whence = "" if self.source is None else f" from {self.source}"
         how = "" if self.compression is None else f", compressed with {self.compression}"
-        return f"copy about {pretty_size(self.size_bytes)} with pg_basebackup{how}"
-
-
-@record
-class VerifyBackup:
-    """Check every file of the copy against its manifest."""
-
-    touches: ClassVar[Touches] = Touches.BESIDE
-    bin_directory: str
-    places: Places
-
-    def __str__(self) -> str:
-        return "check the copy with pg_verifybackup"
+        size = pretty_size(self.size_bytes)
+        return f"copy about {size}{whence}{how}, checking each file against the manifest"
 
 
 @record
@@ -400,6 +470,8 @@ class ConfigureStandby:
     backup: Backup | None = None
     """Where the standby gets WAL that is older than the primary's."""
     drops_restore_command: bool = False
+    restore_command: str | None = None
+    """As in `Repoint`."""
 
     def __str__(self) -> str:
         return "configure the copy as a standby"
@@ -422,7 +494,6 @@ TargetStep = (
     | PutOldBack
     | RemoveOld
     | CopyBaseBackup
-    | VerifyBackup
     | ConfigureStandby
     | SwapIn
     | Repoint
@@ -434,6 +505,8 @@ TargetStep = (
     | Incremental
     | Delta
     | RestoreBackup
+    | RunCommand
+    | CheckMade
     | PutInPlace
 )
 Step = TargetStep | CreateSlot

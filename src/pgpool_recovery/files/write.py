@@ -126,6 +126,12 @@ def sync(path: Path) -> None:
             os.close(descriptor)
 
 
+def sync_written(descriptor: int, path: Path, *, is_whole: bool) -> None:
+    """Make what was written to a file durable; its other attributes only if it `is_whole`."""
+    with _naming(path):
+        (os.fsync if is_whole else os.fdatasync)(descriptor)
+
+
 def open_lock_file(path: Path, *, mode: int | None = PRIVATE) -> int:
     """Return a descriptor to lock (flock(2)); the file is created unless `mode` is None."""
     flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC

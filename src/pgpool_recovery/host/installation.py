@@ -13,9 +13,8 @@ from pgpool_recovery.host.stop import Stop
 PROGRAMS = (
     "postgres",
     "pg_ctl",
-    "pg_basebackup",
     "pg_controldata",
-    "pg_verifybackup",
+    "pg_receivewal",
     "pg_waldump",
 )
 USUAL_DIRECTORIES = ("/usr/lib/postgresql/{major}/bin", "/usr/pgsql-{major}/bin")

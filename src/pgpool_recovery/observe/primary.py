@@ -16,7 +16,8 @@ from pgpool_recovery.facts.facts import (
     Tablespace,
 )
 from pgpool_recovery.host.file_access import look_as_source
-from pgpool_recovery.host.filesystem import identity_of
+from pgpool_recovery.host.filesystem import filesystem_of, identity_of
+from pgpool_recovery.plan.meanwhile import wal_rate
 from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.postgres.leftovers import read_leftovers
 from pgpool_recovery.postgres.wal import read_wal
@@ -51,6 +52,7 @@ def observe_primary(connection: Connection, *, looks_at_files: bool = True) -> P
         standby_parameters={name: row[name] for name in STANDBY_PARAMETERS},
         data_bytes=row["data_bytes"],
         wal_bytes=row["wal_bytes"],
+        max_wal_bytes=row["max_wal_bytes"],
         tablespaces=tablespaces,
         replication_users=_distinct(connection.rows("replication_users")),
         rewind_users=_distinct(connection.rows("rewind_users")),
@@ -68,6 +70,10 @@ def observe_primary(connection: Connection, *, looks_at_files: bool = True) -> P
         access=look_as_source(data, [Path(t.location, t.directory) for t in tablespaces])
         if looks_at_files
         else NO_ACCESS,
+        wal_bytes_per_s=None
+        if row["is_in_recovery"]
+        else wal_rate(**connection.row("wal_written")),
+        wal_free_bytes=filesystem_of(data / "pg_wal").free_bytes,
         can_back_up=row["can_back_up"],
     )
 

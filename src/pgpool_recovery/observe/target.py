@@ -1,6 +1,8 @@
 """Collect what the agent finds on the target, and how it can connect to the primary."""
 
 import socket
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.node import RecoveryRequest, Target
@@ -13,9 +15,11 @@ from pgpool_recovery.facts.facts import (
     PrimaryFacts,
     TargetFacts,
 )
+from pgpool_recovery.facts.own_method import OwnMethod
 from pgpool_recovery.facts.rejection import Rejection
 from pgpool_recovery.facts.running import Running
 from pgpool_recovery.observe.archived_history import observe_archive
+from pgpool_recovery.observe.archived_wal import observe_archived_wal
 from pgpool_recovery.observe.past import compare_wal
 from pgpool_recovery.plan.divergence import base_of, may_need_rewind
 from pgpool_recovery.plan.login import login_candidates, rewind_candidates
@@ -36,6 +40,7 @@ from pgpool_recovery.talk.conversation import Conversation
 from pgpool_recovery.talk.protocol import (
     AskRunning,
     LookForBackup,
+    LookForPrograms,
     Observe,
     Tidy,
     TryLogins,
@@ -52,19 +57,20 @@ def observe_target(
     *,
     tidies: bool = True,
     is_patient: bool = True,
+    login_turn: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> Facts:
     """Return all facts; what the agent is asked for depends on the primary's facts.
 
     `tidies`: what an interrupted run left half done is first put in order. `is_patient`: a slow
-    archive is given more time.
+    archive is given more time. `login_turn` is held while the agent logs in to replicate.
     """
     is_local = not agent.is_by_ssh
     patience = settings.timeout.observe_s
     directory = request.target.data_directory
     if tidies:
-        agent.ask(Tidy(directory), timeout_s=settings.timeout.step_s)
+        agent.ask(Tidy(directory), timeout_s=settings.timeout.stall_s, is_renewed_by_events=True)
     wanted = wanted_facts(request.target, primary, settings)
-    target = agent.ask(wanted, timeout_s=patience)
+    target = agent.ask(wanted, timeout_s=patience, is_renewed_by_events=True)
     running = None
     if target.server_pid is not None:
         running = ask_running(agent, primary, target, settings)
@@ -88,7 +94,8 @@ def observe_target(
             words=settings.replication.words,
             own_addresses=tuple(map(str, own_addresses())),
         )
-    logins = agent.ask(TryLogins(candidates), timeout_s=patience)
+    with login_turn():
+        logins = agent.ask(TryLogins(candidates), timeout_s=patience)
     summaries = observe_summaries(connection, primary, target)
     facts = Facts(
         primary=primary,
@@ -97,6 +104,7 @@ def observe_target(
         summaries=summaries,
         changed_bytes=observe_changes(connection, primary, target, summaries),
         backup=observe_backup(agent, settings),
+        own_methods=observe_own_methods(agent, request.target, settings),
         running=running,
         login_problem=named if isinstance(named, Rejection) else None,
         archive=observe_archive(agent, primary, target, settings, is_patient=is_patient),
@@ -104,6 +112,9 @@ def observe_target(
     facts = with_slot_logins(agent, facts, settings)
     compared = compare_wal(connection, agent, facts, timeout_s=patience)
     facts = replace(facts, compared=compared)
+    facts = observe_archived_wal(
+        connection, agent, request.target, facts, settings, is_patient=is_patient
+    )
     if not may_need_rewind(facts):
         return facts
     for_sql = rewind_candidates(
@@ -168,6 +179,20 @@ def observe_backup(agent: Conversation, settings: Settings) -> Backup | NoBackup
     # It runs pgbackrest twice, and then once for each history file that it reads.
     patience = 3 * timeout.repository_s + timeout.observe_s
     return agent.ask(asked, timeout_s=patience)
+
+
+def observe_own_methods(
+    agent: Conversation, target: Target, settings: Settings
+) -> tuple[OwnMethod, ...]:
+    """Return the commands of the settings for this target, and why it cannot run some of them."""
+    methods = settings.methods_of(target)
+    if not methods:
+        return ()
+    asked = LookForPrograms(tuple(method.command[0] for method in methods))
+    problems = agent.ask(asked, timeout_s=settings.agent.answer_s)
+    return tuple(
+        replace(method, problem=problem) for method, problem in zip(methods, problems, strict=True)
+    )
 
 
 def observe_summaries(

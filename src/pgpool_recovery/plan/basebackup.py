@@ -6,92 +6,86 @@ from itertools import chain
 from pgpool_recovery.domain.synchronous import parse_standby_names
 from pgpool_recovery.facts.access import reject_own_files, reject_source
 from pgpool_recovery.facts.facts import TargetFacts
-from pgpool_recovery.facts.policy import Compress, KeepOld, Method
+from pgpool_recovery.facts.policy import KeepOld, Method, Verify
 from pgpool_recovery.facts.rejection import Rejection
 from pgpool_recovery.facts.step import (
     CopyBaseBackup,
-    DiscardWaiting,
     PutOldBack,
     RemoveOld,
     Reserve,
     Step,
     SwapIn,
-    VerifyBackup,
 )
+from pgpool_recovery.plan.compression import compression, workers
+from pgpool_recovery.plan.meanwhile import Meanwhile, meanwhile
 from pgpool_recovery.plan.plan import OldData, Plan
 from pgpool_recovery.plan.refusal import reject_replacement
 from pgpool_recovery.plan.situation import Situation
-from pgpool_recovery.plan.space import keeps_old, reject_space, spaces
-
-SERVER_COMPRESSES_SINCE = 15
-FAST_LINK_BYTES_PER_S = 250e6
-SLOW_LINK_BYTES_PER_S = 30e6
+from pgpool_recovery.plan.source import choose_source
+from pgpool_recovery.plan.space import Space, keeps_old, reject_space, spaces
 
 
 def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
     """Return the plan for a full copy, or every reason why it is not possible."""
-    rejections = tuple(_reject(situation))
+    reading = choose_source(situation)
+    rejections = (*_reject(situation), *reading.rejections)
     if rejections:
         return rejections
     places, copy_bytes = situation.places, situation.facts.primary.copy_bytes
     old_data = _old_data(situation)
     copy = CopyBaseBackup(
         bin_directory=situation.bin_directory,
-        conninfo=situation.conninfo,
+        conninfo=reading.conninfo(situation),
         slot_name=situation.target.slot_name,
         places=places,
         max_rate=situation.policy.max_rate,
-        compression=_compression(situation),
+        compression=compression(situation),
         size_bytes=copy_bytes,
+        segment_bytes=situation.wal.segment_bytes,
         streams_by_slot=not _would_be_synchronous(situation),
+        source=reading.node,
+        wal_conninfo=None if reading.source is None else situation.conninfo,
+        workers=workers(situation),
+        verifies_pages=situation.policy.verify is Verify.PAGES,
     )
     steps: Iterator[Step] = chain(
         [Reserve(places), situation.slot_step()],
         _waiting_steps(situation),
-        [RemoveOld(places)] if old_data is OldData.GOES else [],
-        [copy, VerifyBackup(situation.bin_directory, places)],
-        [situation.configure(places), SwapIn(places)],
+        [RemoveOld(places, _old_bytes(situation))] if old_data is OldData.GOES else [],
+        [copy, situation.configure(places), SwapIn(places)],
     )
     return Plan(
         target_name=situation.name,
         method=Method.BASEBACKUP,
-        summary="a full copy",
+        summary=f"a full copy{reading.whence}",
         slot_name=situation.target.slot_name,
         moved_bytes=copy_bytes,
         old_data=old_data,
         steps=tuple(steps),
-        needs=tuple(
-            space.room(is_freed=old_data is OldData.GOES)
-            for space in spaces(situation.facts.primary, situation.facts.target)
-        ),
+        needs=tuple(space.room(is_freed=old_data is OldData.GOES) for space in _spaces(situation)),
+        forecast=_forecast(situation),
+        notes=reading.notes,
+        source=reading.node_id,
     )
+
+
+def _forecast(situation: Situation) -> Meanwhile | None:
+    return meanwhile(situation.facts, situation.policy, situation.facts.primary.copy_bytes)
+
+
+def _spaces(situation: Situation) -> tuple[Space, ...]:
+    facts = situation.facts
+    return spaces(facts.primary, facts.target, _forecast(situation))
 
 
 def _would_be_synchronous(situation: Situation) -> bool:
     """Return whether commits would wait for the copy; `*` matches every WAL receiver.
 
-    pg_basebackup flushes only at the end of a segment (HandleCopyStream in receivelog.c), so each
+    pg_receivewal flushes only at the end of a segment (HandleCopyStream in receivelog.c), so each
     commit would wait for 16 MB of WAL, or for the end of the copy.
     """
     awaited = parse_standby_names(situation.facts.primary.synchronous_standby_names)
     return awaited.has(situation.target.slot_name)
-
-
-def _compression(situation: Situation) -> str | None:
-    """Return the compression for the bottleneck: compress if the link is slower than one core.
-
-    The slower the link, the more a better compression is worth.
-    """
-    primary, wanted = situation.facts.primary, situation.policy.compress
-    if primary.major < SERVER_COMPRESSES_SINCE or wanted is Compress.NONE:
-        return None
-    if wanted is not Compress.AUTO:
-        return wanted if wanted in primary.compressions else None
-    link = situation.facts.link_bytes_per_s
-    if link is None or link > FAST_LINK_BYTES_PER_S or not primary.compressions:
-        return None
-    quick, *better = primary.compressions
-    return better[0] if better and link < SLOW_LINK_BYTES_PER_S else quick
 
 
 def _reject(situation: Situation) -> Iterator[Rejection]:
@@ -100,7 +94,7 @@ def _reject(situation: Situation) -> Iterator[Rejection]:
     yield from reject_source(situation.facts.primary.access)
     if _has_old(target):
         yield from reject_own_files(situation.name, target.access)
-    found = spaces(situation.facts.primary, target)
+    found = _spaces(situation)
     yield from reject_space(situation.name, found, _keep_old(situation))
 
 
@@ -108,8 +102,12 @@ def _old_data(situation: Situation) -> OldData:
     target = situation.facts.target
     if not _has_old(target):
         return OldData.NONE
-    found = spaces(situation.facts.primary, target)
+    found = _spaces(situation)
     return OldData.STAYS if keeps_old(found, _keep_old(situation)) else OldData.GOES
+
+
+def _old_bytes(situation: Situation) -> int:
+    return sum(place.size_bytes for place in situation.facts.target.places())
 
 
 def _keep_old(situation: Situation) -> KeepOld:
@@ -126,4 +124,4 @@ def _waiting_steps(situation: Situation) -> list[Step]:
     target, places = situation.facts.target, situation.places
     if not target.old_waits:
         return []
-    return [DiscardWaiting(places)] if target.is_sound else [PutOldBack(places)]
+    return [situation.discard_waiting()] if target.is_sound else [PutOldBack(places)]

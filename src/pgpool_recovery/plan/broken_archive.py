@@ -23,6 +23,18 @@ def is_broken(facts: Facts) -> bool:
     return archive is not None and (archive.is_silent or archive.fatal is not None)
 
 
+def broken_how(facts: Facts) -> str | None:
+    """Return in a sentence how a restore_command failed; None if it works."""
+    archive = facts.archive
+    if archive is None or not is_broken(facts):
+        return None
+    return (
+        f"It did not end within {archive.longest_s:.0f} s."
+        if archive.is_silent
+        else (f"It ends with {archive.fatal}, which would end the server.")
+    )
+
+
 def usable_restore_command(facts: Facts) -> str:
     """Return the node's own restore_command; empty if it has none that works."""
     own = facts.target.configuration

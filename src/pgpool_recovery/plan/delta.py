@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from math import ceil
 
 from pgpool_recovery.domain.quantity import pretty_size
+from pgpool_recovery.domain.record import replace
 from pgpool_recovery.facts.access import reject_source
 from pgpool_recovery.facts.policy import KeepOld, Method, Verify, kilobytes
 from pgpool_recovery.facts.rejection import Rejection
@@ -21,27 +22,51 @@ from pgpool_recovery.plan.in_place import (
     reject_in_place,
     room_to_grow,
 )
+from pgpool_recovery.plan.meanwhile import (
+    Meanwhile,
+    meanwhile,
+    notes_on_kept_wal,
+    reject_kept_wal,
+)
 from pgpool_recovery.plan.past import after_changes
 from pgpool_recovery.plan.plan import Plan
 from pgpool_recovery.plan.situation import Situation
+from pgpool_recovery.plan.source import Reading, choose_source
 
 
 def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
     """Return the plan for a comparison of all blocks, or why it is not possible."""
-    rejections = tuple(_reject(situation))
+    reading = choose_source(situation)
+    rejections = (*_reject(situation), *reading.rejections)
     if rejections:
         return rejections
     return Plan(
         target_name=situation.name,
         method=Method.DELTA,
-        summary="the blocks that differ, and WAL",
+        summary=f"the blocks that differ{reading.whence}, and WAL",
         slot_name=situation.target.slot_name,
         moved_bytes=None,
         old_data=old_data(situation),
         needs=room_to_grow(situation),
         steps=in_place_steps(situation, [delta_step(situation), *after_changes(situation)]),
-        notes=(_what_is_read(situation),),
+        notes=(
+            _what_is_read(situation, reading),
+            *reading.notes,
+            *notes_on_kept_wal(situation.facts.primary, _forecast(situation)),
+        ),
+        forecast=_forecast(situation),
+        source=reading.node_id,
     )
+
+
+def _forecast(situation: Situation) -> Meanwhile | None:
+    """Return the forecast: all files are read, and what differs is sent."""
+    facts, policy = situation.facts, situation.policy
+    unsent = replace(facts, link_bytes_per_s=None)
+    reading = meanwhile(unsent, policy, facts.primary.copy_bytes)
+    sending = meanwhile(facts, policy, facts.changed_bytes)
+    found = [one for one in (reading, sending) if one is not None]
+    return max(found, key=lambda one: one.seconds, default=None)
 
 
 def delta_step(situation: Situation) -> Delta:
@@ -55,13 +80,14 @@ def delta_step(situation: Situation) -> Delta:
         max_rate=situation.policy.max_rate,
         workers=situation.policy.workers,
         verifies_pages=situation.policy.verify is Verify.PAGES,
+        source=choose_source(situation).node,
     )
 
 
-def _what_is_read(situation: Situation) -> str:
+def _what_is_read(situation: Situation, reading: Reading) -> str:
     """Return the note about what the comparison costs, which is not known from what is moved."""
     size, rate = situation.facts.primary.copy_bytes, situation.policy.max_rate
-    what = f"about {pretty_size(size)} is read on the primary and on {situation.name}"
+    what = f"about {pretty_size(size)} is read on {reading.server} and on {situation.name}"
     if rate is None:
         return f"{what}, in the background, without a limit (max_rate)"
     seconds = ceil(size / 1024 / kilobytes(rate))
@@ -83,6 +109,7 @@ def _reject(situation: Situation) -> Iterator[Rejection]:
         )
     yield from reject_source(primary.access, by_delta=True)
     yield from reject_in_place(situation)
+    yield from reject_kept_wal(primary, _forecast(situation))
 
 
 def _keeps_old(situation: Situation) -> bool:

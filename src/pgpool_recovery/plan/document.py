@@ -224,8 +224,11 @@ def _plan(plan: Plan) -> dict[str, Any]:
     final = plan.point_of_no_return
     return {
         "method": str(plan.method),
+        "source": plan.source,
         "summary": plan.summary,
         "moved_bytes": plan.moved_bytes,
+        "seconds": None if plan.forecast is None else round(plan.forecast.seconds),
+        "wal_bytes": None if plan.forecast is None else plan.forecast.wal_bytes,
         "old_data": HARMLESS.get(plan.old_data, plan.old_data.value),
         "old_data_is": plan.old_data.word,
         "slot_name": plan.slot_name,

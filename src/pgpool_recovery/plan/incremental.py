@@ -10,6 +10,7 @@ from pgpool_recovery.facts.facts import Base
 from pgpool_recovery.facts.policy import Method, Verify
 from pgpool_recovery.facts.rejection import Rejection
 from pgpool_recovery.facts.step import Incremental
+from pgpool_recovery.plan.compression import compression, workers
 from pgpool_recovery.plan.in_place import (
     in_place_steps,
     locations,
@@ -17,6 +18,12 @@ from pgpool_recovery.plan.in_place import (
     reject_in_place,
     reject_untrusted,
     room_to_grow,
+)
+from pgpool_recovery.plan.meanwhile import (
+    Meanwhile,
+    meanwhile,
+    notes_on_kept_wal,
+    reject_kept_wal,
 )
 from pgpool_recovery.plan.past import after_changes, reject_unproven
 from pgpool_recovery.plan.plan import Plan
@@ -30,6 +37,7 @@ def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
     rejections = tuple(_reject(situation))
     if rejections:
         return rejections
+    forecast = _forecast(situation)
     return Plan(
         target_name=situation.name,
         method=Method.INCREMENTAL,
@@ -38,8 +46,14 @@ def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
         moved_bytes=situation.facts.changed_bytes,
         old_data=old_data(situation),
         needs=room_to_grow(situation),
+        forecast=forecast,
+        notes=tuple(notes_on_kept_wal(situation.facts.primary, forecast)),
         steps=in_place_steps(situation, [incremental_step(situation), *after_changes(situation)]),
     )
+
+
+def _forecast(situation: Situation) -> Meanwhile | None:
+    return meanwhile(situation.facts, situation.policy, situation.facts.changed_bytes)
 
 
 def incremental_step(situation: Situation) -> Incremental:
@@ -54,6 +68,8 @@ def incremental_step(situation: Situation) -> Incremental:
         locations=locations(situation),
         max_rate=situation.policy.max_rate,
         verifies_pages=situation.policy.verify is Verify.PAGES,
+        compression=compression(situation),
+        workers=workers(situation),
     )
 
 
@@ -79,6 +95,7 @@ def _reject(situation: Situation) -> Iterator[Rejection]:
     yield from reject_source(primary.access)
     yield from reject_in_place(situation)
     yield from reject_untrusted(situation)
+    yield from reject_kept_wal(primary, _forecast(situation))
 
 
 def _reject_resumable(situation: Situation, base: Base) -> Iterator[Rejection]:

@@ -20,6 +20,7 @@ from pgpool_recovery.domain.wal import (
     file_of_segment,
     segment_of_file,
 )
+from pgpool_recovery.facts.archived_wal import FromArchive
 from pgpool_recovery.facts.facts import Facts
 from pgpool_recovery.facts.own_wal import (
     NO_WAL,
@@ -141,12 +142,18 @@ def first_unkept(situation: Situation) -> int | None:
 
 
 def keep_to_past(
-    situation: Situation, directory: str, redo: Point, *, keeps: bool = False
+    situation: Situation,
+    directory: str,
+    redo: Point,
+    *,
+    keeps: bool = False,
+    archive: FromArchive | None = None,
 ) -> list[KeepToPast]:
     """Return the step that leaves a directory only the primary's past; recovery begins at `redo`.
 
-    `keeps`: its server is running, so nothing is moved away from under it. The list is empty if
-    there is nothing to do.
+    `keeps`: its server is running, so nothing is moved away from under it. From `archive` it gets
+    what the primary no longer has of the files that it must have. The list is empty if there is
+    nothing to do.
     """
     wal, own = situation.wal, situation.facts.target.own_wal
     size, history = wal.segment_bytes, wal.history
@@ -159,13 +166,15 @@ def keep_to_past(
     fetched = tuple(
         sorted(n for n in names - kept if wal.has(s := segment_of_file(n, size)) and s <= written)
     )
+    gone = (n for n in names - kept if not wal.has(segment_of_file(n, size)))
+    archived = () if archive is None else tuple(sorted(gone))
     known = {one.current for one in own.histories if history_file(one.current) not in moved}
     lacking = [
         timeline
         for timeline in map(TimelineId, range(redo.timeline + 1, history.current + 1))
         if timeline not in known
     ]
-    if not (moved or fetched or lacking):
+    if not (moved or fetched or archived or lacking):
         return []
     return [
         KeepToPast(
@@ -178,6 +187,8 @@ def keep_to_past(
             conninfo=situation.conninfo,
             segment_bytes=size,
             sizes=_sizes(situation, fetched),
+            archived=archived,
+            archive=archive if archived else None,
         )
     ]
 
@@ -219,6 +230,20 @@ def after_changes(situation: Situation, begin: Point | None = None) -> list[Keep
     emptied = replace(situation.facts.target, own_wal=NO_WAL)
     facts = replace(situation.facts, target=emptied, compared=None)
     return keep_to_past(replace(situation, facts=facts), situation.places.data.new, begin)
+
+
+def after_rewind(situation: Situation, fork: Point, archive: FromArchive) -> list[KeepToPast]:
+    """Return the step for a rewound directory whose WAL from the fork on is in an archive.
+
+    pg_rewind has left it what the primary has of pg_wal, with the history files. What the primary
+    no longer has of the first file of each timeline comes from the archive.
+    """
+    emptied = replace(situation.facts.target, own_wal=NO_WAL)
+    facts = replace(situation.facts, target=emptied, compared=None)
+    directory = situation.places.data.new
+    steps = keep_to_past(replace(situation, facts=facts), directory, fork, archive=archive)
+    only = [step for step in steps if step.archived]
+    return [replace(step, fetched=(), sizes=(), histories=(), gaps=()) for step in only]
 
 
 def _at_forks(history: History, redo: Point, size: int) -> Iterator[tuple[TimelineId, int]]:

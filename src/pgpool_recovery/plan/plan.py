@@ -2,9 +2,11 @@
 
 from enum import Enum
 
+from pgpool_recovery.domain.node import NodeId
 from pgpool_recovery.domain.quantity import pretty_size
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.text import with_detail
+from pgpool_recovery.facts.archived_wal import FromArchive
 from pgpool_recovery.facts.policy import Method
 from pgpool_recovery.facts.rejection import Rejection
 from pgpool_recovery.facts.step import (
@@ -13,8 +15,10 @@ from pgpool_recovery.facts.step import (
     RemoveOld,
     RestoreBackup,
     Rewind,
+    RunCommand,
     Step,
 )
+from pgpool_recovery.plan.meanwhile import WORTH_SAYING_BYTES, Meanwhile
 from pgpool_recovery.plan.space import Room
 
 
@@ -37,14 +41,19 @@ class OldData(Enum):
 
 @record
 class PassedOver:
-    """A method that would move less data, and why it cannot be used."""
+    """A method that would move less data, and why it cannot be used.
+
+    `own` is the name of the command of the settings that was tried.
+    """
 
     method: Method
     reasons: tuple[Rejection, ...]
+    own: str | None = None
 
     def __str__(self) -> str:
         reasons = (with_detail(reason.message, reason.detail) for reason in self.reasons)
-        return f"not {self.method}: {'; '.join(reasons)}"
+        name = self.method if self.own is None else f"{self.method} {self.own}"
+        return f"not {name}: {'; '.join(reasons)}"
 
 
 @record
@@ -54,7 +63,10 @@ class Plan:
     `moved_bytes` is an estimate of what goes over the network; None if it cannot be known in
     advance. `needed_segment` is the first WAL segment that the primary must still have when all
     steps are done; None if it does not matter. `gives_up` is the sentence about what the target has
-    and the primary does not, if that is lost.
+    and the primary does not, if that is lost. `forecast` is how long the transfer will take, if it
+    is known how much WAL the primary writes meanwhile. `source` is the standby from which a copy is
+    read; None if that is the primary. `from_archive` is the WAL that the standby gets from an
+    archive before it streams. `own` is the name of the command of the settings that makes the data.
     """
 
     target_name: str
@@ -69,12 +81,16 @@ class Plan:
     notes: tuple[str, ...] = ()
     passed_over: tuple[PassedOver, ...] = ()
     gives_up: str | None = None
+    own: str | None = None
+    forecast: Meanwhile | None = None
+    source: NodeId | None = None
+    from_archive: FromArchive | None = None
 
     @property
     def point_of_no_return(self) -> Step | None:
         """The step up to which everything can be undone; None if that is so until the end."""
         is_only_copy = self.old_data in (OldData.CHANGED, OldData.HALF)
-        in_place = (Rewind, Incremental, RestoreBackup, Delta)
+        in_place = (Rewind, Incremental, RestoreBackup, Delta, RunCommand)
         changing = (RemoveOld, *in_place) if is_only_copy else (RemoveOld,)
         return next((step for step in self.steps if isinstance(step, changing)), None)
 
@@ -86,6 +102,7 @@ class Plan:
             *(str(passed) for passed in self.passed_over),
             self.old_data.value,
             *([] if self.gives_up is None else [self.gives_up]),
+            *([str(self.forecast)] if self._writes_much else []),
             *map(str, self.needs),
             *(
                 [f"it cannot be undone from step {self._number(self.point_of_no_return)} on"]
@@ -95,6 +112,11 @@ class Plan:
             *(f"note: {note}" for note in self.notes),
         )
         return tuple(" ".join(sentence.split("\n")) for sentence in sentences)
+
+    @property
+    def _writes_much(self) -> bool:
+        """Whether so much WAL will be written that an operator should know."""
+        return self.forecast is not None and self.forecast.wal_bytes >= WORTH_SAYING_BYTES
 
     def _number(self, step: Step) -> int:
         return self.steps.index(step) + 1

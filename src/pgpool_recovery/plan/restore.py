@@ -24,6 +24,12 @@ from pgpool_recovery.plan.in_place import (
     reject_in_place,
     room_to_grow,
 )
+from pgpool_recovery.plan.meanwhile import (
+    Meanwhile,
+    meanwhile,
+    notes_on_kept_wal,
+    reject_kept_wal,
+)
 from pgpool_recovery.plan.past import after_changes
 from pgpool_recovery.plan.plan import Plan
 from pgpool_recovery.plan.situation import Situation
@@ -60,6 +66,7 @@ def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
         moved_bytes=None,
         old_data=old_data(situation),
         needs=room_to_grow(situation),
+        notes=tuple(notes_on_kept_wal(situation.facts.primary, _forecast(situation))),
         steps=in_place_steps(
             situation,
             [step, *after_changes(situation, backup.repository.start)],
@@ -85,6 +92,12 @@ def _reject(situation: Situation) -> Iterator[Rejection]:
         tablespaces={space.oid: space.location for space in primary.tablespaces},
     )
     yield from reject_in_place(situation)
+    yield from reject_kept_wal(primary, _forecast(situation))
+
+
+def _forecast(situation: Situation) -> Meanwhile | None:
+    """Return the forecast for a backup of which nothing is there yet; how much is, nobody knows."""
+    return meanwhile(situation.facts, situation.policy, situation.facts.primary.copy_bytes)
 
 
 def reject_restore(

@@ -60,7 +60,7 @@ class Situation:
     def standby_conninfo(self) -> Conninfo:
         """The connection for the standby: with a database if it synchronises failover slots.
 
-        Our own programs do not get that keyword: pg_basebackup would be checked against pg_hba.conf
+        Our own logins do not get that keyword: pg_receivewal would be checked against pg_hba.conf
         for that database.
         """
         dbname = database(self.facts)
@@ -171,9 +171,14 @@ class Situation:
     def waiting_steps(self) -> list[Step]:
         """Return the step that removes what an earlier recovery replaced, if the data is sound."""
         target = self.facts.target
-        return [DiscardWaiting(self.places)] if target.old_waits and target.is_sound else []
+        return [self.discard_waiting()] if target.old_waits and target.is_sound else []
 
-    def configure(self, places: Places) -> ConfigureStandby:
+    def discard_waiting(self) -> DiscardWaiting:
+        """Return the step that removes what an earlier recovery replaced."""
+        waiting = (place.waiting_bytes or 0 for place in self.facts.target.places())
+        return DiscardWaiting(self.places, sum(waiting))
+
+    def configure(self, places: Places, *, restore_command: str | None = None) -> ConfigureStandby:
         """Return the step that makes a copy a standby."""
         return ConfigureStandby(
             places=places,
@@ -184,6 +189,7 @@ class Situation:
             bin_directory=self.bin_directory,
             is_of_primary=not self.facts.target.is_data_directory,
             drops_restore_command=is_broken(self.facts),
+            restore_command=restore_command,
         )
 
     def repoint(self) -> Repoint:

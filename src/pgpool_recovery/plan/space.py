@@ -9,11 +9,12 @@ from pgpool_recovery.domain.record import record
 from pgpool_recovery.facts.facts import PlaceFacts, PrimaryFacts, TargetFacts
 from pgpool_recovery.facts.policy import KeepOld
 from pgpool_recovery.facts.rejection import Rejection
+from pgpool_recovery.plan.meanwhile import Meanwhile
 
 WORKING_BYTES = 2**20
 """For settings and for the journal of a recovery, before anything can be freed."""
 GROWTH = 1.05
-"""Factor for what is written while the copy runs; the sizes themselves come from the server."""
+"""Factor for data that is added while the copy runs; the sizes themselves come from the server."""
 
 
 @record
@@ -66,10 +67,24 @@ class Space:
         return Room(self.path, self.needed_bytes, self.free_bytes, freed)
 
 
-def spaces(primary: PrimaryFacts, target: TargetFacts) -> tuple[Space, ...]:
-    """Return what is needed and what is available on each filesystem of the target."""
-    wal = (target.wal or target.data, primary.wal_bytes)
-    found = _by_filesystem([*_sizes(primary, target), wal])
+def spaces(
+    primary: PrimaryFacts, target: TargetFacts, forecast: Meanwhile | None = None
+) -> tuple[Space, ...]:
+    """Return what is needed and what is available on each filesystem of the target.
+
+    With the `forecast` of a copy, that counts all WAL that is written meanwhile, since the copy
+    receives it and nothing replays it yet. Data cannot grow by more than the WAL that says so.
+    """
+    wal = (target.wal or target.data, int(GROWTH * primary.wal_bytes))
+    sizes = [(place, int(GROWTH * size)) for place, size in _sizes(primary, target)]
+    if forecast is not None:
+        written = forecast.wal_bytes
+        wal = (wal[0], max(primary.wal_bytes, written))
+        sizes = [
+            (place, size + min(int((GROWTH - 1) * size), written))
+            for place, size in _sizes(primary, target)
+        ]
+    found = _by_filesystem([*sizes, wal])
     return tuple(_space(sizes, target) for sizes in found)
 
 
@@ -107,7 +122,7 @@ def _space(sizes: Sizes, target: TargetFacts) -> Space:
     first = sizes[0][0]
     return Space(
         path=first.path,
-        needed_bytes=int(GROWTH * sum(size for _, size in sizes)) + copied,
+        needed_bytes=sum(size for _, size in sizes) + copied,
         free_bytes=first.filesystem.free_bytes
         + sum(waits if is_sound else here for here, waits in there if waits is not None),
         old_bytes=max(
@@ -152,15 +167,23 @@ def reject_full(name: str, target: TargetFacts) -> Iterator[Rejection]:
 
 
 def reject_wal_room(
-    name: str, primary: PrimaryFacts, target: TargetFacts, wal_bytes: int
+    name: str,
+    primary: PrimaryFacts,
+    target: TargetFacts,
+    wal_bytes: int,
+    *,
+    is_from_archive: bool = False,
 ) -> Iterator[Rejection]:
     """Report that there is no space for the WAL that the node receives until it has caught up.
 
-    The node removes WAL as it proceeds, so it never keeps more than the primary does. Files in its
-    pg_wal that wait to be recycled make room.
+    The node removes WAL as it proceeds, so it never keeps more than the primary does, or, of what
+    it gets from an archive, about max_wal_size: a file that was replayed stays in its pg_wal until
+    the next restartpoint (KeepFileRestoredFromArchive in xlogarchive.c). Files in its pg_wal that
+    wait to be recycled make room.
     """
     place = target.wal or target.data
-    needed = max(0, min(wal_bytes, primary.wal_bytes) - target.access.spare_wal_bytes)
+    most = max(primary.wal_bytes, primary.max_wal_bytes if is_from_archive else 0)
+    needed = max(0, min(wal_bytes, most) - target.access.spare_wal_bytes)
     free = place.filesystem.free_bytes
     if target.is_sound and place.filesystem.device == target.data.filesystem.device:
         free += target.data.waiting_bytes or 0  # That is removed first.

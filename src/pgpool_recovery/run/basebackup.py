@@ -1,21 +1,22 @@
-"""Do the runner's part of a full copy: a checkpoint before it, and a watch on its progress."""
+"""Do the runner's part of a full copy: a checkpoint before it, and a limit for its silence."""
 
-from math import inf
-
-from pgpool_recovery.domain.event import Moved
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.facts.step import CopyBaseBackup
 from pgpool_recovery.run.party import Party
-from pgpool_recovery.run.progress import CopyProgress
+from pgpool_recovery.run.source import prepare_backup
 from pgpool_recovery.talk.protocol import TakeStep
+
+SPARE_S = 30.0
+"""An agent that notices by itself that nothing arrives has this long to say so."""
 
 
 def copy(party: Party, step: CopyBaseBackup) -> TargetState:
-    """Have the agent copy for as long as the primary reports progress."""
-    party.checkpoint()
+    """Have the agent copy for as long as it reports progress.
+
+    The agent notices a server that sends nothing; a hanging disk is noticed here.
+    """
+    prepare_backup(party, step.source)
     stall_s = party.deadlines.stall_s
-    progress = CopyProgress(party.connection, step.slot_name, party.emit, stall_s=stall_s)
-    # no limit: `progress` gives up on a copy that makes no progress for stall_s
-    state = party.agent.ask(TakeStep(step, stall_s), timeout_s=inf, on_tick=progress.look)
-    party.emit(Moved(progress.done_bytes or step.size_bytes))
-    return state
+    return party.agent.ask(
+        TakeStep(step, stall_s), timeout_s=stall_s + SPARE_S, is_renewed_by_events=True
+    )

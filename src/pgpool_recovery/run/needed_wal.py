@@ -1,15 +1,24 @@
 """Check that the primary has the WAL that the standby will need, before a run counts as done."""
 
 from pgpool_recovery.domain.error import Undone
+from pgpool_recovery.facts.archived_wal import FromArchive, WantedWal
 from pgpool_recovery.facts.facts import LocalWal
-from pgpool_recovery.facts.step import CopyBaseBackup, Delta, Incremental, Rewind
+from pgpool_recovery.facts.step import (
+    CopyBaseBackup,
+    Delta,
+    Incremental,
+    Reserve,
+    Rewind,
+    RunCommand,
+)
+from pgpool_recovery.plan.from_archive import name_of
 from pgpool_recovery.plan.plan import Plan
 from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.postgres.wal import read_wal
 from pgpool_recovery.run.party import Party
-from pgpool_recovery.talk.protocol import ReadBase
+from pgpool_recovery.talk.protocol import ReadBase, TryArchive
 
-MAKES_DATA = (CopyBaseBackup, Rewind, Incremental, Delta)
+MAKES_DATA = (CopyBaseBackup, Rewind, Incremental, Delta, RunCommand)
 """Steps after which the standby continues with WAL of the primary."""
 
 
@@ -18,8 +27,38 @@ def see_slot(party: Party, plan: Plan) -> None:
     needed = plan.needed_segment
     if party.slot.renew() and needed is None:
         needed = _needed_segment(party, plan)
-    if needed is not None:
+    if needed is None:
+        return
+    if plan.from_archive is not None:
+        see_archive(party, plan.from_archive, plan)
+    else:
         see_wal(party.connection, needed)
+
+
+def see_archive(party: Party, archive: FromArchive, plan: Plan) -> None:
+    """Check that what the primary still has begins where the archive ends.
+
+    A checkpoint may have removed WAL before the slot retained it. An archive that has everything
+    else has that, too, since a server removes no WAL that it has not archived. From now on the slot
+    retains the WAL, so this is needed only once. Raises Undone if the archive lacks it.
+    """
+    wal = read_wal(party.connection)
+    if wal.has(archive.next_segment):
+        return
+    data = next(step for step in plan.steps if isinstance(step, Reserve)).places.data
+    names = tuple(
+        name_of(segment, wal) for segment in (archive.next_segment, wal.oldest_segment - 1)
+    )
+    wanted = tuple(WantedWal(name) for name in dict.fromkeys(names))
+    within_s = archive.timeout_s
+    asked = TryArchive(data.path, archive.command, wanted, wal.segment_bytes, within_s)
+    found = party.agent.ask(asked, timeout_s=len(wanted) * within_s + party.deadlines.answer_s)
+    lacking = [name for name in names if name not in {f.name for f in found.files if f.head}]
+    if lacking:
+        raise Undone(
+            f"the primary has removed {lacking[0]} in the meantime, and {archive.origin} did not "
+            "bring it"
+        )
 
 
 def see_wal(connection: Connection, segment: int) -> None:

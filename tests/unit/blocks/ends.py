@@ -121,10 +121,9 @@ def receiving(target: BlockTarget) -> Iterator[tuple[Receiving, int, int]]:
     try:
         yield receiver, to_sender, from_sender
     finally:
-        for end in (to_sender, from_sender):
-            if end is not None:
-                os.close(end)
+        os.close(from_sender)
         receiver.join()
+        os.close(to_sender)
 
 
 @contextmanager

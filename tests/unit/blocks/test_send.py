@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pgpool_recovery.blocks import send as send_module
+from pgpool_recovery.blocks.digest import digests_of
 from pgpool_recovery.blocks.frame import (
     CHUNK_BYTES,
     Digests,
@@ -236,13 +236,12 @@ def test_cancel_ends_a_sender_whose_receiver_does_not_read(
     to_receiver, write_end = os.pipe()
     os.write(from_receiver, encode(Has(0, 0)))
     stop = Stop()
-    hashed = send_module.digests_of
 
     def ask_to_stop(data: memoryview, block_bytes: int) -> bytes:
         stop.ask()
-        return hashed(data, block_bytes)
+        return digests_of(data, block_bytes)
 
-    monkeypatch.setattr(send_module, "digests_of", ask_to_stop)
+    monkeypatch.setattr("pgpool_recovery.blocks.send.digests_of", ask_to_stop)
     try:
         with pytest.raises(Cancelled):
             sender_of(source, read_end, write_end, stop).send([PATH], UNLIMITED)

@@ -251,6 +251,11 @@ CASES: dict[Kind, tuple[Report, list[int | None], str]] = {
         [1],
         "node 1 did not try to log in to node 2: nothing proves it",
     ),
+    Kind.CONNECTIONS_NOT_TRIED: (
+        with_node(1, lambda old: replace(old, peers={})),
+        [1],
+        "there was no time left for node 1 to try its connections to node 0, node 2",
+    ),
     Kind.NO_OWN_LOGIN: (
         with_surroundings(1, server=None, server_problem="no pg_hba.conf entry."),
         [1],
@@ -436,7 +441,7 @@ CASES: dict[Kind, tuple[Report, list[int | None], str]] = {
     Kind.NO_SUMMARIES: (
         of_17(),
         [1],
-        "summarize_wal is off on node 1, so a node whose WAL is gone needs a full copy",
+        "summarize_wal is off on node 1, so incremental cannot bring back a node without WAL",
     ),
     Kind.WAL_LEVEL: (
         with_server(2, wal_level="minimal"),
@@ -447,6 +452,14 @@ CASES: dict[Kind, tuple[Report, list[int | None], str]] = {
         with_server(2, max_wal_senders="2"),
         [2],
         "max_wal_senders of node 2 is 2; as the primary it needs 3, 2 of them for a full copy",
+    ),
+    Kind.SHUTDOWN_TIMEOUT: (
+        with_server(2, wal_sender_shutdown_timeout="9999"),
+        [2],
+        (
+            "wal_sender_shutdown_timeout of node 2 is 9999 ms; as the primary it might stop before "
+            "a standby has everything, so a switchover would be refused"
+        ),
     ),
     Kind.REPLICATION_SLOTS: (
         with_server(2, max_replication_slots="1"),
@@ -914,6 +927,12 @@ def test_login_that_is_missing_after_a_failover_is_no_refusal_besides() -> None:
 def test_primary_without_hints_needs_a_full_copy_after_a_failover() -> None:
     made = with_target(0, control=control(state="in production", has_wal_log_hints=False))
     assert "node 0 would come back by basebackup, " in found(made, Kind.FORECAST)[0].fact
+
+
+@pytest.mark.parametrize("patience_ms", ["-1", "10000"])
+def test_primary_that_waits_for_its_standbys_on_shutdown(patience_ms: str) -> None:
+    made = with_server(2, wal_sender_shutdown_timeout=patience_ms)
+    assert found(made, Kind.SHUTDOWN_TIMEOUT) == []
 
 
 def test_worst_comes_first_and_nothing_twice() -> None:

@@ -72,8 +72,13 @@ def test_leaving(number: signal.Signals, capsys: pytest.CaptureFixture[str]) -> 
     assert signal.getsignal(number) is before
     for whom, place in ((POOL, "Pgpool-II"), (PRIMARY, "a separate process")):
         asked = Asked(NodeId(1), whom, is_on_record=True)
-        assert leave(caught.value, asked, without_pgpool=False) == 128 + number
-        assert f"continues in {place}; only" in capsys.readouterr().err
+        other = Asked(NodeId(2), whom, is_on_record=True)
+        idle = [NodeId(3)]
+        status = leave(caught.value, [asked, other], idle, without_pgpool=False)
+        assert status == 128 + number
+        said = capsys.readouterr().err
+        assert said.count(f"continues in {place}; only") == 2
+        assert "The recovery of node 3 was not started." in said
     with pytest.raises(Cancelled) as nothing:
-        leave(caught.value, None, without_pgpool=False)
+        leave(caught.value, [], without_pgpool=False)
     assert nothing.value.detail == f"By {number.name}. Nothing was started."

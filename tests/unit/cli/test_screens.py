@@ -283,7 +283,7 @@ def test_numbers_stay_on_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch, widt
     written = StringIO()
     console = Console(file=written, force_terminal=True, width=width, no_color=True)
     with LiveTerminal(console) as screen:
-        sentence = "copy about 120 GB with pg_basebackup, compressed"
+        sentence = "copy about 120 GB, compressed with zstd, checking each file"
         screen.tell(StepMoved(facts.running(sentence=sentence)))
     shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", written.getvalue())
     assert "(25 %), 110 MB/s, 13 min 58 s left" in shown

@@ -7,11 +7,12 @@ from pgpool_recovery.agent.directory.place import ANOTHER_USER
 from pgpool_recovery.config.load import read_settings
 from pgpool_recovery.domain.control_data import SHUT_DOWN, ControlData
 from pgpool_recovery.domain.error import SettingsError
-from pgpool_recovery.domain.node import Target
+from pgpool_recovery.domain.node import NodeId, Target
+from pgpool_recovery.domain.standby import Fault, StandbyFacts, Trouble
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.domain.wal import History, Lsn, Point, TimelineId
 from pgpool_recovery.facts.access import Access, Lacks, Obstacle
-from pgpool_recovery.facts.archived_history import Archive, ArchivedHistory
+from pgpool_recovery.facts.archived_history import Archive
 from pgpool_recovery.facts.backup import Backup, BackupTablespace, NoBackup, Repository
 from pgpool_recovery.facts.facts import (
     Base,
@@ -30,21 +31,24 @@ from pgpool_recovery.facts.facts import (
     Wal,
 )
 from pgpool_recovery.facts.leftover import LeftFiles, Leftover
+from pgpool_recovery.facts.own_method import OwnMethod
 from pgpool_recovery.facts.own_wal import Compared, OwnWal
 from pgpool_recovery.facts.policy import Policy
 from pgpool_recovery.facts.rejection import Rejection, as_error
 from pgpool_recovery.facts.running import RELOADED, Running, RunningServer, Silent
+from pgpool_recovery.facts.source import Source, SourceServer
 from pgpool_recovery.plan.divergence import base_of
 from pgpool_recovery.plan.ladder import make_plan
 from pgpool_recovery.plan.past import point_to_compare
 from pgpool_recovery.plan.plan import PassedOver, Plan
+from pgpool_recovery.plan.situation import Situation
 from pgpool_recovery.plan.summaries import Summaries, Summary, reject_coverage
 from tests.unit.plan import situation
+from tests.unit.plan.archive import archived_history, with_archives
 from tests.unit.plan.read_words import read_words
 from tests.unit.plan.situation import CONNINFO, PARAMETERS, SYSTEM, TARGET
 from tests.unit.plan.words import (
     AccessWords,
-    ArchivedWords,
     ArchiveWords,
     BackupWords,
     ControlWords,
@@ -58,6 +62,7 @@ from tests.unit.plan.words import (
     Refusal,
     ServerWords,
     Size,
+    SourceWords,
     TablespaceWords,
     TargetWords,
     WalDirectoryWords,
@@ -98,24 +103,40 @@ def case_of(words: Words, file: str = "words") -> Case:
         logins=tuple(map(_login, words.connections.replication)),
         rewind_logins=tuple(map(_login, words.connections.rewind)),
         backup=None if words.backup is None else _backup(words, words.backup),
+        own_methods=tuple(
+            OwnMethod(
+                one.name,
+                (f"/usr/local/bin/{one.name}",),
+                keep_data=one.keep_data,
+                problem=one.problem,
+            )
+            for one in words.commands
+        ),
+        link_bytes_per_s=words.link,
         running=None if words.target.process is None else _running(words.target.server),
         archive=None if words.target.archive is None else _archive(words.target.archive),
+        sources=None
+        if words.sources is None
+        else tuple(_source(one, words.primary.major) for one in words.sources),
     )
+    facts = _with_summaries(_compared(facts, words.target.wal), words.primary)
+    target, policy = _node(words), _policy(words, file)
     return Case(
         title=words.title,
-        target=Target(
-            TARGET.host,
-            words.target.path,
-            TARGET.node_id if words.target.node_id_is_known else None,
-            TARGET.port,
-        ),
-        facts=_with_summaries(_compared(facts, words.target.wal), words.primary),
-        policy=_policy(words, file),
+        target=target,
+        facts=with_archives(Situation(target, facts, policy), words.target.archived_wal),
+        policy=policy,
         failed=tuple(
-            PassedOver(one.method, (Rejection(one.message, one.detail),)) for one in words.failed
+            PassedOver(one.method, (Rejection(one.message, one.detail),), one.command)
+            for one in words.failed
         ),
         expected=words.expect,
     )
+
+
+def _node(words: Words) -> Target:
+    node_id = TARGET.node_id if words.target.node_id_is_known else None
+    return Target(TARGET.host, words.target.path, node_id, TARGET.port)
 
 
 def told(made: Plan | tuple[Rejection, ...]) -> Expected:
@@ -135,6 +156,7 @@ def told(made: Plan | tuple[Rejection, ...]) -> Expected:
         moves=moves or None,
         point_of_no_return=None if no_return is None else str(no_return),
         notes=made.notes,
+        meanwhile=next((s for s in sentences if "meanwhile" in s.split("(")[0]), None),
     )
 
 
@@ -178,8 +200,11 @@ def _primary(words: PrimaryWords, tablespaces: tuple[TablespaceWords, ...]) -> P
         ),
         wal=None if words.in_recovery else _wal(words),
         restore_command=words.restore_command,
+        synchronous_standby_names=words.synchronous_standby_names,
         leftovers=_left(words.left),
         access=_access(words.access, "server1"),
+        wal_bytes_per_s=words.wal_rate,
+        wal_free_bytes=words.wal_room,
         can_back_up=words.may_back_up,
     )
 
@@ -197,6 +222,35 @@ def _access(words: AccessWords, host: str) -> Access:
         kept_bytes=words.kept,
         copied_bytes=words.copied,
         spare_wal_bytes=words.spare_wal,
+    )
+
+
+def _source(words: SourceWords, major: int) -> Source:
+    name = f"server{words.node + 1}"
+    server = SourceServer(
+        standby=StandbyFacts(is_in_recovery=True, delay_ms=words.delay_ms),
+        version=major * 10000 + words.minor,
+        port=5432,
+        max_wal_senders=10,
+        wal_senders=words.wal_senders,
+        backups=words.backups,
+        tablespaces=dict(enumerate(words.tablespaces, FIRST_TABLESPACE)),
+        is_busy=words.busy,
+    )
+    return Source(
+        node_id=NodeId(words.node),
+        host=name,
+        data_directory="/var/lib/pgsql/15/data",
+        slot_name=f"pgpool_node_{words.node}",
+        application_name=name,
+        lag_bytes=words.lag,
+        is_primary=words.primary,
+        server=server if words.asked and words.problem is None else None,
+        problem=None if words.problem is None else Rejection(words.problem),
+        trouble=None if words.trouble is None else Trouble(Fault.PAUSED, words.trouble),
+        conninfo=None if words.unreachable else {**CONNINFO, "host": name},
+        login_problem=words.unreachable,
+        failed=None if words.failed is None else Rejection(words.failed),
     )
 
 
@@ -258,6 +312,7 @@ def _target(words: Words) -> TargetFacts:
         if target.resumable is None
         else Base(target.resumable.redo, target.resumable.end),
         can_clone=target.can_clone,
+        has_zstd=True,
         is_standby=target.standby_signal,
         server_pid=target.process,
         failed_starts=target.failed_starts,
@@ -362,13 +417,8 @@ def _left(words: tuple[LeftWords, ...]) -> tuple[Leftover, ...]:
 
 
 def _archive(words: ArchiveWords) -> Archive:
-    found, silent_s = tuple(map(_archived, words.histories)), words.silent_after
+    found, silent_s = tuple(map(archived_history, words.histories)), words.silent_after
     return Archive(found, float(silent_s or 0), silent_s is not None, words.fatal)
-
-
-def _archived(words: ArchivedWords) -> ArchivedHistory:
-    history = _history(words.history, words.timeline) if words.is_a_history else None
-    return ArchivedHistory(words.timeline, history, words.reason if words.is_a_history else None)
 
 
 def _data(words: Words) -> PlaceFacts:
@@ -481,7 +531,7 @@ def _backup(words: Words, backup: BackupWords) -> Backup | NoBackup:
         system_identifier=SYSTEM,
         size_bytes=words.primary.size,
         archived=backup.archived,
-        histories=tuple(map(_archived, backup.histories)),
+        histories=tuple(map(archived_history, backup.histories)),
     )
     spaces = enumerate(words.tablespaces)
     tablespaces = tuple(

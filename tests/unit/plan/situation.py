@@ -158,6 +158,7 @@ def target(**changes: Any) -> TargetFacts:
         state=TargetState.UNTOUCHED,
         resumable=None,
         can_clone=False,
+        has_zstd=True,
         addresses=("192.0.2.2",),
         is_standby=True,
         failed_starts=0,

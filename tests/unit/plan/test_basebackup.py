@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 
-from pgpool_recovery.agent.method.base_backup import argv
 from pgpool_recovery.domain.node import Target
 from pgpool_recovery.facts.facts import Facts
 from pgpool_recovery.facts.policy import Method, Policy
@@ -78,6 +77,3 @@ def test_no_commit_waits_for_the_copy(awaited: str, *, expected: bool) -> None:
     situation = facts(primary=primary(synchronous_standby_names=awaited))
     (copy,) = [step for step in plan(situation).steps if isinstance(step, CopyBaseBackup)]
     assert copy.streams_by_slot is expected
-    words = argv(copy, copy.conninfo)
-    assert (f"--slot={TARGET.slot_name}" in words) is expected
-    assert ("--no-slot" in words) is not expected

@@ -21,8 +21,8 @@ MIN_CASES = 5
 MAX_TITLE = 100
 
 PLAN = Path(pgpool_recovery.plan.__file__).parent
-ELSEWHERE = ("restore.py", "named_host.py")
-"""Their rejections have tests of their own, test_restore.py and test_named_host.py."""
+ELSEWHERE = ("restore.py", "named_host.py", "made.py")
+"""Their rejections have tests of their own: test_restore.py, test_named_host.py, test_made.py."""
 PASSED_ON = ("rejection.message", "str(over)")
 """Messages of rejections that are made from other rejections."""
 
@@ -78,8 +78,9 @@ def reasons() -> Iterator[str]:
     """Yield every reason that a case expects, each as the end of a line or before its detail."""
     for name in NAMES:
         match case(name).expected:
-            case ExpectedPlan(passed_over=passed_over):
+            case ExpectedPlan(passed_over=passed_over, notes=notes):
                 yield from passed_over
+                yield from (note for note in notes if note.startswith("not read from "))
             case ExpectedRefusal(refused=refused):
                 yield from (f"refused: {reason.message}" for reason in refused)
 

@@ -93,6 +93,39 @@ class ArchiveWords:
 
 
 @dataclass(frozen=True)
+class OddWords:
+    """A file of an archive that is not what its name says."""
+
+    file: str
+    size: Size | None = None
+    system_identifier: str = SYSTEM
+    timeline: TimelineId | None = None
+    begins: Lsn | None = None
+    major: int = 15
+    is_wal: bool = True
+
+
+@dataclass(frozen=True)
+class TriedWords:
+    """An archive that was tried for the WAL that the primary lacks; it has all unless this says so.
+
+    `lacks`: the first file that it did not deliver, and `said` how it failed. `like_node` and
+    `like_primary`: whether its WAL is that of the node, and that of the primary, where both have
+    some. `problem`: why it was not tried.
+    """
+
+    by: Literal["its own", "pgbackrest", "settings"] = "its own"
+    command: str = "cp /archive/%f %p"
+    problem: str | None = None
+    lacks: str | None = None
+    said: str = "exit status 1 (cp: cannot stat)"
+    odd: OddWords | None = None
+    like_node: Literal["same", "different", "unknown"] = "same"
+    like_primary: Literal["same", "different", "unknown"] = "same"
+    histories: tuple[ArchivedWords, ...] = ()
+
+
+@dataclass(frozen=True)
 class BackupWords:
     """The newest backup in a pgBackRest repository, the last WAL file and the history files there.
 
@@ -103,6 +136,15 @@ class BackupWords:
     stop: Point = BACKUP_STOP
     archived: str = "000000010000000000000040"
     histories: tuple[ArchivedWords, ...] = ()
+    problem: str | None = None
+
+
+@dataclass(frozen=True)
+class CommandWords:
+    """A command of the settings; `problem`: why the target cannot run it."""
+
+    name: str
+    keep_data: bool = False
     problem: str | None = None
 
 
@@ -169,9 +211,12 @@ class PrimaryWords:
     left: tuple[LeftWords, ...] = ()
     configuration_outside: bool = False
     restore_command: str = ""
+    synchronous_standby_names: str = ""
     access: AccessWords = field(default_factory=AccessWords)
     size: Size = Size(10 * GB)
     wal_size: Size = GB
+    wal_rate: Size | None = None
+    wal_room: Size | None = None
     may_back_up: bool = True
 
 
@@ -289,7 +334,8 @@ class TargetWords:
     `waiting`: the size of the data that an earlier recovery replaced. `missing_wal`: the
     start of the first WAL segment that it does not have itself. `history`: its own history file.
     `server`: what the server that runs as `process` says; without it, no login works. `archive`:
-    what its restore_command returned.
+    what its restore_command returned for history files. `archived_wal`: which archives were tried
+    for WAL.
     """
 
     node_id_is_known: bool = True
@@ -322,6 +368,7 @@ class TargetWords:
     wal_directory: WalDirectoryWords | None = None
     left_tablespaces: tuple[str, ...] = ()
     archive: ArchiveWords | None = None
+    archived_wal: tuple[TriedWords, ...] = ()
     left_files: tuple[str, ...] = ()
     configuration: ConfigurationWords = field(default_factory=ConfigurationWords)
     wal: WalWords = field(default_factory=WalWords)
@@ -361,12 +408,38 @@ class ConnectionsWords:
 
 
 @dataclass(frozen=True)
+class SourceWords:
+    """Another node from which a copy might be read; `minor`: its minor release.
+
+    `problem`: why it could not be examined. `trouble`: what is wrong with it as a standby.
+    `backups`: how many copies are being read from it. `unreachable`: what its server tells the
+    target. `failed`: why an attempt of this run to read from it failed.
+    """
+
+    node: int
+    lag: Size = Size(0)
+    primary: bool = False
+    asked: bool = True
+    problem: str | None = None
+    trouble: str | None = None
+    delay_ms: int = 0
+    minor: int = 7
+    wal_senders: int = 0
+    backups: int = 0
+    busy: bool = False
+    tablespaces: tuple[str, ...] = ()
+    unreachable: str | None = None
+    failed: str | None = None
+
+
+@dataclass(frozen=True)
 class FailedWords:
     """A method that has failed in this run already."""
 
     method: Method
     message: str
     detail: str | None = None
+    command: str | None = None
 
 
 @dataclass(frozen=True)
@@ -381,6 +454,7 @@ class ExpectedPlan:
     moves: str | None = None
     point_of_no_return: str | None = None
     notes: tuple[str, ...] = ()
+    meanwhile: str | None = None
 
 
 @dataclass(frozen=True)
@@ -413,7 +487,10 @@ class Words:
     target: TargetWords = field(default_factory=TargetWords)
     tablespaces: tuple[TablespaceWords, ...] = ()
     filesystems: dict[str, Size] = field(default_factory=lambda: {"/": Size(50 * GB)})
+    link: Size | None = None
     backup: BackupWords | None = None
+    commands: tuple[CommandWords, ...] = ()
     connections: ConnectionsWords = field(default_factory=ConnectionsWords)
     policy: dict[str, Any] = field(default_factory=dict)
     failed: tuple[FailedWords, ...] = ()
+    sources: tuple[SourceWords, ...] | None = None

@@ -16,7 +16,7 @@ from pgpool_recovery.host.data_directory import CLUSTER_ENTRIES
 from pgpool_recovery.host.installation import parse_major
 from pgpool_recovery.host.server_log import about_itself
 from pgpool_recovery.in_server.pid_file import parse_pid_file
-from pgpool_recovery.postgres.incremental_stream import refusal
+from pgpool_recovery.postgres.backup_stream import refusal
 from tests.unit.programs.recorded import on_each_major, recorded
 
 ZERO_PADDED_SINCE = 19
@@ -148,12 +148,6 @@ def test_pg_rewind_names_the_missing_file(major: int) -> None:
 @on_each_major
 def test_pg_waldump_finds_no_record_at_the_end(major: int) -> None:
     assert NO_RECORD in recorded(major, "pg_waldump_no_record.txt")
-
-
-@on_each_major
-def test_lines_of_progress_of_pg_basebackup(major: int) -> None:
-    lines = recorded(major, "pg_basebackup.txt").split("\n")
-    assert [line for line in lines if "%)" not in line] == ["waiting for checkpoint", ""]
 
 
 @on_each_major

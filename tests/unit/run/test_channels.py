@@ -26,7 +26,7 @@ from pgpool_recovery.talk.protocol import (
 
 FILES = {f"base/5/{number}": 2**25 if number % 3 else 9000 for number in range(40)}
 DIRECTORIES = ("base", "base/5")
-DEADLINES = Deadlines(stall_s=60, step_s=1, undo_s=1, answer_s=1, connect_s=1)
+DEADLINES = Deadlines(stall_s=60, undo_s=1, answer_s=1, connect_s=1)
 AT_ONCE_S = 5.0
 
 
@@ -194,7 +194,7 @@ def test_channel_that_does_not_get_on() -> None:
             waits(number, request, check)
 
     source = Source(on_send=stall)
-    deadlines = Deadlines(stall_s=0.5, step_s=1, undo_s=1, answer_s=1, connect_s=1)
+    deadlines = Deadlines(stall_s=0.5, undo_s=1, answer_s=1, connect_s=1)
     with pytest.raises(Undone, match=r"the comparison has made no progress for 0\.5 s"):
         carry_out(source, deadlines=deadlines)
     assert source.ended == 3
@@ -219,7 +219,7 @@ def test_progress_that_is_slow_is_no_stall(monkeypatch: pytest.MonkeyPatch) -> N
     source, told = Slow(), list[Event]()
     first = iter([True] + [False] * 1000)
     source.on_send = lambda *all_of: slow(*all_of) if next(first) else None
-    deadlines = Deadlines(stall_s=1.0, step_s=1, undo_s=1, answer_s=1, connect_s=1)
+    deadlines = Deadlines(stall_s=1.0, undo_s=1, answer_s=1, connect_s=1)
     carry_out(source, deadlines=deadlines, told=told)
     progress = [event for event in told if isinstance(event, Progress)]
     assert all(event.is_comparison for event in progress)

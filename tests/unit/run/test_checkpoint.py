@@ -12,7 +12,7 @@ from pgpool_recovery.domain.event import Event, Said
 from pgpool_recovery.domain.wal import Lsn, Point, TimelineId
 from pgpool_recovery.facts.facts import Base, LocalWal
 from pgpool_recovery.facts.step import CopyBaseBackup, Incremental, Place, Places
-from pgpool_recovery.run import basebackup, incremental
+from pgpool_recovery.run import incremental
 from pgpool_recovery.run.basebackup import copy
 from pgpool_recovery.run.incremental import apply_incremental
 from pgpool_recovery.run.own_slot import OwnSlot
@@ -20,7 +20,7 @@ from pgpool_recovery.run.party import Deadlines, Party
 from pgpool_recovery.talk.protocol import BeginIncremental, ReadBase
 
 PLACES = Places(Place("/data", "/data.w", is_inside=False, new="/data.w/new"), None, ())
-COPY = CopyBaseBackup("/bin", {}, "pgpool_node_1", PLACES, None, None, 1)
+COPY = CopyBaseBackup("/bin", {}, "pgpool_node_1", PLACES, None, None, 1, 2**24)
 
 
 INCREMENTAL = Incremental(
@@ -40,15 +40,6 @@ class Primary:
         self._order.append(command)
         if self._failure is not None:
             raise self._failure
-
-
-class Progress:
-    """The progress of a copy that takes no time."""
-
-    done_bytes = 1
-
-    def look(self) -> None:
-        """There is no progress."""
 
 
 class Agent:
@@ -83,7 +74,8 @@ class Site:
             cast("Any", Agent(self.order)),
             OwnSlot(primary, cast("Any", None), {}, self.told.append, connect_s=1),
             self.told.append,
-            Deadlines(stall_s=1, step_s=1, undo_s=1, answer_s=1, connect_s=1),
+            Deadlines(stall_s=1, undo_s=1, answer_s=1, connect_s=1),
+            cast("Any", None),
             cast("Any", None),
             cast("Any", None),
         )
@@ -91,7 +83,6 @@ class Site:
 
 @pytest.fixture
 def site(monkeypatch: pytest.MonkeyPatch) -> Site:
-    monkeypatch.setattr(basebackup, "CopyProgress", lambda *_, **__: Progress())
     monkeypatch.setattr(incremental, "read_wal", lambda _: SimpleNamespace(history=None))
     monkeypatch.setattr(incremental, "summaries_since", lambda *_: None)
     monkeypatch.setattr(incremental, "truncated_since", lambda *_, **__: frozenset())

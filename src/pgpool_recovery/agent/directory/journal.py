@@ -24,7 +24,12 @@ from pgpool_recovery.agent.directory.older import (
 )
 from pgpool_recovery.agent.directory.place import could_be_place
 from pgpool_recovery.agent.directory.spare import write_with_spare
-from pgpool_recovery.agent.directory.workspace import is_workspace, make_workspace
+from pgpool_recovery.agent.directory.workspace import (
+    Freed,
+    is_workspace,
+    make_workspace,
+    unwatched,
+)
 from pgpool_recovery.domain.directory_state import (
     Event,
     State,
@@ -50,6 +55,8 @@ class Journal:
     def __init__(self, workspace: Path, held: int) -> None:
         """Read the journal, and convert the files of a build that had none."""
         self.workspace = workspace
+        self.freed: Freed = unwatched
+        """Is told what is removed."""
         self._held = held
         self._entry = read_entry(workspace)
         if is_older(workspace):

@@ -1,5 +1,6 @@
 """Remove from a data directory all WAL that is not of the primary's past, and undo that."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -7,7 +8,7 @@ from typing import Protocol
 from pgpool_recovery.agent.directory.modes import file_mode
 from pgpool_recovery.agent.directory.swap import WAL
 from pgpool_recovery.agent.directory.workspace import make_directory, remove
-from pgpool_recovery.domain.error import Undone
+from pgpool_recovery.domain.error import Refused, Undone
 from pgpool_recovery.domain.wal import Lsn, TimelineId, segment_of_file
 from pgpool_recovery.facts.own_wal import history_file, timeline_of
 from pgpool_recovery.facts.step import KeepToPast
@@ -52,15 +53,26 @@ class PastSource(Protocol):
         """Return the first bytes of a segment, as far as they have been flushed."""
 
 
-def keep_to_past(step: KeepToPast, source: PastSource, moved: MovedWal) -> None:
+def without_archive(name: str) -> bytes:
+    """Refuse to fetch a file from an archive, for steps that name none."""
+    raise Refused(f"no archive was given for {name}")
+
+
+def keep_to_past(
+    step: KeepToPast,
+    source: PastSource,
+    moved: MovedWal,
+    archived: Callable[[str], bytes] = without_archive,
+) -> None:
     """Move the files away and write the primary's; `moved` records each effect.
 
-    Everything from the primary has been received before the first file is moved. A crash after that
-    leaves a directory with less WAL than before, and nothing else: the next plan is made from what
-    is there, and the moved files wait in the workspace. Raises Undone when the primary lacks a
-    history file.
+    `archived` returns a whole file from the archive. Everything has been received before the first
+    file is moved. A crash after that leaves a directory with less WAL than before, and nothing
+    else: the next plan is made from what is there, and the moved files wait in the workspace.
+    Raises Undone when the primary lacks a history file.
     """
     new = {**_histories(step, source), **_segments(step, source)}
+    new |= {name: archived(name) for name in step.archived}
     for name in step.moved:
         if (moved.pg_wal / name).exists():
             make_directory(moved.aside)

@@ -28,6 +28,7 @@ from pgpool_recovery.agent.directory.own_files import (
 from pgpool_recovery.agent.directory.place import workspace_of, workspaces_of
 from pgpool_recovery.agent.directory.spare import SPARE, drop_spare, make_spare
 from pgpool_recovery.agent.directory.workspace import (
+    Freed,
     discard,
     entries,
     finish_removal,
@@ -43,6 +44,7 @@ from pgpool_recovery.agent.directory.workspace import (
     restore,
     swap_in,
     take_out,
+    unwatched,
 )
 from pgpool_recovery.domain.directory_state import (
     Changing,
@@ -85,13 +87,14 @@ OF_NO_RUN = frozenset({JOURNAL, SPARE, lock.LOCK_NAME})
 """All that is in a workspace in which no run has left anything."""
 
 
-def tidy(data_directory: Path) -> None:
+def tidy(data_directory: Path, freed: Freed = unwatched) -> None:
     """Bring what an interrupted run left to a state in which a plan can begin."""
     for workspace in workspaces_of(data_directory):
         if not has_begun(workspace):
             continue
         with opened(workspace) as journal:
             if journal is not None and has_begun(workspace):
+                journal.freed = freed
                 walk_back(journal)
                 rest(journal)
 
@@ -108,13 +111,14 @@ def is_tidy(data_directory: Path) -> bool:
     return True
 
 
-def reserve(places: Places) -> Journal:
+def reserve(places: Places, freed: Freed = unwatched) -> Journal:
     """Make the workspaces and lock the target; return the journal, which holds the lock.
 
     Raises Busy when another agent holds it. Places that an earlier run recorded are kept, because
     the primary's tablespaces may have changed since.
     """
     journal = open_new(Path(places.data.workspace))
+    journal.freed = freed
     try:
         for place in places.all():
             make_workspace(Path(place.workspace))
@@ -159,15 +163,15 @@ def walk_back(journal: Journal) -> State:
         return journal.state
     *_, data = journal.places
     for place in journal.places:
-        finish_removal(place)
+        finish_removal(place, journal.freed)
     match journal.state:
         case Swapping(_, was_empty) | Restoring(_, was_empty):
-            _put_back(journal.places, was_empty)
+            _put_back(journal, was_empty)
         case Out() | Putting():
             put_in_place(data)
             sync(journal.workspace)
         case Removing(is_out=True):
-            remove_copy(data)
+            remove_copy(data, journal.freed)
     journal.take(WalkedBack(is_gone=not entries(data)))
     if is_made_anew(journal.state, Path(data.path)):
         remove(journal.workspace / OWN)
@@ -200,22 +204,22 @@ def rest(journal: Journal) -> None:
         return
     drop_spare(journal.workspace)
     for place in journal.places:
-        discard(Path(place.workspace))
+        discard(Path(place.workspace), journal.freed)
     if not journal.places and {e.name for e in journal.workspace.iterdir()} <= OF_NO_RUN:
-        discard(journal.workspace)
+        discard(journal.workspace, journal.freed)
 
 
 def _remove_copies(journal: Journal) -> None:
     """Remove all copies, but not the data directory itself if it was taken out."""
     for place in journal.places:
         if place is not journal.places[-1] or not keeps_copy(journal.state):
-            remove_copy(place)
+            remove_copy(place, journal.freed)
 
 
 def discard_waiting(journal: Journal) -> None:
     """Remove all directories that an earlier run replaced; the data directory's own is the last."""
     for place in journal.places:
-        remove_old(place)
+        remove_old(place, journal.freed)
 
 
 def put_waiting_back(journal: Journal) -> None:
@@ -231,7 +235,7 @@ def put_waiting_back(journal: Journal) -> None:
     if has_old(data) and own_entries(own):
         replace_own_files(own, Path(data.old))
     journal.take(PutOldBack())
-    _put_back(journal.places, {})
+    _put_back(journal, {})
     journal.take(WalkedBack())
 
 
@@ -256,10 +260,10 @@ def swap(journal: Journal, places: Places) -> None:
     journal.take(Done())
 
 
-def _put_back(places: tuple[Place, ...], was_empty: Mapping[str, bool]) -> None:
+def _put_back(journal: Journal, was_empty: Mapping[str, bool]) -> None:
     """Put all old directories back; the new data directory is removed first."""
-    for place in reversed(places):
-        restore(place, was_empty=was_empty.get(place.path, False))
+    for place in reversed(journal.places):
+        restore(place, journal.freed, was_empty=was_empty.get(place.path, False))
 
 
 def remove_old_data(journal: Journal, places: Places) -> None:
@@ -267,9 +271,9 @@ def remove_old_data(journal: Journal, places: Places) -> None:
     save_own_files(places.data)
     journal.take(Remove())
     for place in reversed(places.all()):
-        remove_contents(place)
-        remove_old(place)
-    remove_copy(places.data)  # It may be the directory itself, half changed.
+        remove_contents(place, journal.freed)
+        remove_old(place, journal.freed)
+    remove_copy(places.data, journal.freed)  # It may be the directory itself, half changed.
     journal.take(Done())
 
 
@@ -363,7 +367,7 @@ def former_slot(data_directory: Path) -> str | None:
     return next(filter(None, names), None)
 
 
-def discard_old(data_directory: Path) -> bool:
+def discard_old(data_directory: Path, freed: Freed = unwatched) -> bool:
     """Remove the workspaces of a target whose new server runs; return whether old data waited.
 
     Raises Refused when no server has been started on the copy.
@@ -379,6 +383,7 @@ def discard_old(data_directory: Path) -> bool:
             places = journal.places
             found = found or any(map(has_old, places))
             for place in places[:-1]:
-                discard(Path(place.workspace))
-            discard(workspace)  # The lock goes with it: from then on another agent may hold it.
+                discard(Path(place.workspace), freed)
+            # The lock goes with it: from then on another agent may hold it.
+            discard(workspace, freed)
     return found

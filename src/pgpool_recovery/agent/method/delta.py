@@ -37,7 +37,7 @@ from pgpool_recovery.facts.blocks import BlockTarget
 from pgpool_recovery.host.file_access import EMPTIED, REPLACED
 from pgpool_recovery.host.permit import PERMIT_NAME, issue_permit, withdraw_permit
 from pgpool_recovery.host.stop import Stop
-from pgpool_recovery.postgres.incremental_stream import SentTablespace
+from pgpool_recovery.postgres.backup_stream import SentTablespace
 from pgpool_recovery.talk.protocol import BeginDelta, CommitDelta, Expect
 
 VERSION_FILE = "PG_VERSION"

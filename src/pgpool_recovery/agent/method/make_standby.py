@@ -130,9 +130,11 @@ def leading_settings(
     The result contains the node's own secrets, which stay where they were: in its files.
     """
     secrets = own_login.secrets(step.conninfo)
-    no_archive = {"restore_command": ""} if step.drops_restore_command else {}
+    archive = {"restore_command": ""} if step.drops_restore_command else {}
+    if step.restore_command is not None:
+        archive = {"restore_command": step.restore_command}
     return {
         "primary_conninfo": format_conninfo({**step.conninfo, **secrets}),
         "primary_slot_name": step.slot_name,
-        **no_archive,
+        **archive,
     }

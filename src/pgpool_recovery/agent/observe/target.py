@@ -26,6 +26,7 @@ from pgpool_recovery.facts.facts import Base, Configuration, LocalWal, PlaceFact
 from pgpool_recovery.facts.leftover import OLD_FILE, SIGNAL, STANDBY_SIGNAL, LeftFiles
 from pgpool_recovery.files.text import read_text
 from pgpool_recovery.files.write import open_nameless
+from pgpool_recovery.host import zstd
 from pgpool_recovery.host.command_line import find_given
 from pgpool_recovery.host.file_access import look_as_target, spare_wal_bytes
 from pgpool_recovery.host.filesystem import mounts_inside
@@ -54,7 +55,7 @@ def observe(request: Observe, stop: Stop, own_login: OwnLogin) -> TargetFacts:
     contents = workspace / "new" if is_away else data
     entries = _entries(contents)
     bin_directory = find_bin_directory(request.major, request.bin_directories, stop)
-    place = observe_place(data, is_own=True)
+    place = observe_place(data, is_own=True, got_on=stop.got_on)
     if place.problem is not None:  # It must not be read, so nothing is.
         data = contents = NOWHERE
     configuration, problem = _configuration(request, data, bin_directory, stop, own_login)
@@ -67,8 +68,8 @@ def observe(request: Observe, stop: Stop, own_login: OwnLogin) -> TargetFacts:
     manager = find_manager(data, request.major)
     in_wal = own_wal(contents, request.segment_bytes)
     marks = find_marks(data) if manager is None else ()
-    wal = _wal_place(contents, request.wal_directory)
-    tablespaces = _tablespaces(request, links, is_half=is_away)
+    wal = _wal_place(contents, request.wal_directory, stop)
+    tablespaces = _tablespaces(request, links, stop, is_half=is_away)
     others = [Path(place.path) for place in (wal, *tablespaces.values()) if place is not None]
     access = look_as_target(contents, others, workspaces_of(data))
     return TargetFacts(
@@ -98,6 +99,7 @@ def observe(request: Observe, stop: Stop, own_login: OwnLogin) -> TargetFacts:
         state=target_state(state),
         resumable=_resumable(contents, bin_directory, marker, stop),
         can_clone=_can_clone(data),
+        has_zstd=zstd.is_available(),
         server_pid=None if server is None else server.pid,
         is_standby=(data / STANDBY_SIGNAL).exists(),
         failed_starts=failed_starts(data),
@@ -215,12 +217,14 @@ def _configuration(
         return None, refused.detail
 
 
-def _wal_place(data: Path, wanted: str | None) -> PlaceFacts | None:
+def _wal_place(data: Path, wanted: str | None, stop: Stop) -> PlaceFacts | None:
     """Return a WAL directory that is elsewhere: the node's own, or the one in the settings."""
     own = data / "pg_wal"
     if own.is_symlink():
-        return observe_place(own, is_own=True)
-    return None if wanted is None else observe_place(Path(wanted), is_own=False)
+        return observe_place(own, is_own=True, got_on=stop.got_on)
+    if wanted is None:
+        return None
+    return observe_place(Path(wanted), is_own=False, got_on=stop.got_on)
 
 
 def _tablespace_links(data: Path) -> dict[int, Path]:
@@ -236,7 +240,7 @@ def _tablespace_links(data: Path) -> dict[int, Path]:
 
 
 def _tablespaces(
-    request: Observe, links: dict[int, Path], *, is_half: bool
+    request: Observe, links: dict[int, Path], stop: Stop, *, is_half: bool
 ) -> dict[int, PlaceFacts]:
     """Return where each of the primary's tablespaces will be.
 
@@ -247,6 +251,7 @@ def _tablespaces(
             wanted,
             request.tablespace_mapping.get(wanted.location),
             links.get(wanted.oid),
+            stop,
             is_half=is_half,
         )
         for wanted in request.tablespaces
@@ -254,12 +259,12 @@ def _tablespaces(
 
 
 def _tablespace(
-    wanted: WantedTablespace, mapped: str | None, own: Path | None, *, is_half: bool
+    wanted: WantedTablespace, mapped: str | None, own: Path | None, stop: Stop, *, is_half: bool
 ) -> PlaceFacts:
     """Return a tablespace; a half-changed directory may lack the link, but not the tablespace."""
     location = Path(mapped or own or wanted.location)
     is_own = is_half or (own is not None and own.resolve() == location.resolve())
-    return observe_place(location / wanted.directory, is_own=is_own)
+    return observe_place(location / wanted.directory, is_own=is_own, got_on=stop.got_on)
 
 
 def _moved_tablespaces(request: Observe, links: dict[int, Path]) -> tuple[str, ...]:

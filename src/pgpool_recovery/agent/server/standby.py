@@ -43,7 +43,7 @@ class StandbyLook:
         running = read_pid_file(data)
         if running is None:
             return StandbyFacts(None, sees_receiver=False, problem="It is no longer running.")
-        login = _login(running, request)
+        login = login_of(running, request)
         try:
             with connect(login, timeout_s=connect_s, answer_s=ANSWER_S, name=NAME) as connection:
                 facts = read_standby(connection)
@@ -73,7 +73,8 @@ class StandbyLook:
         return replace(facts, been_at=(*facts.been_at, point))
 
 
-def _login(running: PidFile, request: AskStandby) -> Conninfo:
+def login_of(running: PidFile, request: AskStandby) -> Conninfo:
+    """Return the connection to a running server of this host."""
     user = {} if request.user is None else {"user": request.user}
     where = {"host": running.host, "port": str(running.port), "dbname": request.dbname}
     return {**where, **own_server_words(running.host), **user}

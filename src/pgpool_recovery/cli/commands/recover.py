@@ -17,12 +17,16 @@ if TYPE_CHECKING:
     from pgpool_recovery.control.event import Outcome
     from pgpool_recovery.pcp.pool import Pool
 
+GRAVEST_FIRST = (8, 9, 1, 7, 5, 6, 3, 2, 4, 10)
+"""Exit statuses: first a node that is incomplete, last one whose recovery was not confirmed."""
+
 
 def recover(
     *nodes: str,
     all_down: bool = False,
     yes: bool = False,
     at_most: str | None = None,
+    at_once: int = 1,
     wait: bool = False,
     as_json: bool = False,
     as_events: bool = False,
@@ -33,14 +37,19 @@ def recover(
     from pgpool_recovery.cli.screen import screen_of
     from pgpool_recovery.control.job import Desk
     from pgpool_recovery.control.recover import recover_nodes
+    from pgpool_recovery.control.together import recover_together
     from pgpool_recovery.plan.harm import up_to
 
     settings = where.settings()
     pool = None if where.without_pgpool else where.pool(settings)
     with leaving_by_signal():
-        screen = screen_of(as_json=as_json, as_events=as_events)
         try:
             node_ids = _node_ids(nodes, pool, settings, all_down=all_down)
+        except Left as left:
+            return leave(left, (), without_pgpool=where.without_pgpool)
+        are_several = is_together(node_ids, at_once)
+        screen = screen_of(as_json=as_json, as_events=as_events, are_several=are_several)
+        try:
             with screen:
                 desk = Desk(
                     screen.tell,
@@ -49,10 +58,33 @@ def recover(
                     is_there=sys.stdin.isatty(),
                     waits=wait,
                 )
-                outcomes = recover_nodes(node_ids, pool, settings, desk)
+                if are_several:
+                    outcomes = recover_together(node_ids, pool, settings, desk, at_once=at_once)
+                else:
+                    outcomes = recover_nodes(node_ids, pool, settings, desk)
         except Left as left:
-            return leave(left, screen.running, without_pgpool=where.without_pgpool)
-    return _end(outcomes, as_json=as_json, as_events=as_events)
+            touched = {one.node_id for one in screen.running}
+            touched |= {one.node_id for one in screen.ended if one.node_id is not None}
+            idle = [node_id for node_id in node_ids if node_id not in touched]
+            return leave(left, screen.running, idle, without_pgpool=where.without_pgpool)
+    status = (gravest if are_several else first_failure)(outcomes)
+    return _end(outcomes, status, as_json=as_json, as_events=as_events)
+
+
+def is_together(node_ids: "Sequence[NodeId]", at_once: int) -> bool:
+    """Return whether nodes are recovered at the same time."""
+    return at_once > 1 and len(node_ids) > 1
+
+
+def first_failure(outcomes: "Sequence[Outcome]") -> int:
+    """Return the exit status of the first failure."""
+    return next((one.exit_status for one in outcomes if one.failure is not None), 0)
+
+
+def gravest(outcomes: "Sequence[Outcome]") -> int:
+    """Return the exit status of the failure that needs attention first."""
+    found = {one.exit_status for one in outcomes}
+    return next((status for status in GRAVEST_FIRST if status in found), max(found, default=0))
 
 
 def _node_ids(
@@ -87,12 +119,11 @@ def _asking(*, yes: bool) -> "AskPerson":
     return put
 
 
-def _end(outcomes: "list[Outcome]", *, as_json: bool, as_events: bool) -> int:
+def _end(outcomes: "list[Outcome]", status: int, *, as_json: bool, as_events: bool) -> int:
     from pgpool_recovery.cli.render.document import document
     from pgpool_recovery.cli.render.event_document import outcome_parts
     from pgpool_recovery.cli.render.lines import outcome_text
 
-    status = next((one.exit_status for one in outcomes if one.failure is not None), 0)
     if as_json:
         recoveries = [outcome_parts(outcome) for outcome in outcomes]
         say_json(document(recoveries=recoveries, exit_status=status))

@@ -12,7 +12,16 @@ from pgpool_recovery.cli.grammar.form import (
     whole,
 )
 
-METHODS = ("attach", "repoint", "catch-up", "rewind", "incremental", "restore", "basebackup")
+METHODS = (
+    "attach",
+    "repoint",
+    "catch-up",
+    "rewind",
+    "incremental",
+    "restore",
+    "command",
+    "basebackup",
+)
 """The same as `facts.policy.Method`, which takes too long to import for a help text."""
 
 RECOVER = Command(
@@ -29,7 +38,8 @@ doing that, and you are asked again about the new plan; without a terminal, the 
 The recovery does not depend on this command: it continues after Ctrl-C or a lost terminal.
 `pgpool-recovery watch` shows it again, `pgpool-recovery cancel NODE` cancels it.
 
-Several nodes are recovered one after another. The exit status is that of the first failure.""",
+Several nodes are recovered one after another, or with --at-once at the same time. The exit status
+is that of the first failure, or with --at-once that of the gravest.""",
     Argument(NODE, "Node ids, as in pgpool.conf.", is_repeatable=True),
     (
         Option(
@@ -46,6 +56,12 @@ Several nodes are recovered one after another. The exit status is that of the fi
             "Agree, without being asked, to at most what this method does; anything beyond that "
             "is refused.",
             Value("METHOD", choices=METHODS),
+        ),
+        Option(
+            ("--at-once",),
+            "Recover up to this many nodes at the same time (default: 1). All plans are shown, and "
+            "all questions asked, before anything is started.",
+            whole("COUNT"),
         ),
         Option(
             ("--wait",),

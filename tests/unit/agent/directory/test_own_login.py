@@ -16,10 +16,10 @@ from pgpool_recovery.agent.directory.own_login import (
     own_server_words,
     service_text,
 )
-from pgpool_recovery.agent.method.base_backup import argv as words_of_pg_basebackup
+from pgpool_recovery.agent.method.base_backup.meanwhile import argv as words_of_pg_receivewal
 from pgpool_recovery.agent.method.make_standby import leading_settings
 from pgpool_recovery.domain.error import Refused
-from pgpool_recovery.facts.step import CopyBaseBackup, Place, Places, Repoint
+from pgpool_recovery.facts.step import Place, Places, Repoint
 from pgpool_recovery.plan.inherited import SECRETS, inherited
 from pgpool_recovery.postgres.conninfo import format_conninfo, parse_conninfo
 
@@ -50,17 +50,8 @@ def test_runner_receives_no_secrets() -> None:
 
 
 def test_arguments_of_a_program_have_none_and_its_service_file_has_all() -> None:
-    step = CopyBaseBackup(
-        places=PLACES,
-        bin_directory="/bin",
-        conninfo=CONNINFO,
-        slot_name="s",
-        size_bytes=1,
-        max_rate=None,
-        compression=None,
-    )
     with OwnLogin(OWN).for_program(CONNINFO) as (conninfo, environment):
-        words = words_of_pg_basebackup(step, conninfo)
+        words = words_of_pg_receivewal("/bin", conninfo, Path("/wal"), "s")
         assert "SECRET" not in " ".join(words)
         assert f"service={SERVICE}" in " ".join(words)
         file = Path(environment["PGSERVICEFILE"])

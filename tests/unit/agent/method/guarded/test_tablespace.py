@@ -9,7 +9,7 @@ from pgpool_recovery.agent.method.guarded.tablespace import (
     match_tablespaces,
 )
 from pgpool_recovery.domain.error import Refused
-from pgpool_recovery.postgres.incremental_stream import SentTablespace
+from pgpool_recovery.postgres.backup_stream import SentTablespace
 
 VERSION = "PG_17_202406281"
 

@@ -1,0 +1,1 @@
+"""Receive a whole base backup, and check each file against the manifest while it is written."""

@@ -1,0 +1,218 @@
+"""Observe whether an archive that the target reaches has the WAL that the primary no longer has."""
+
+from collections.abc import Iterator, Sequence
+
+from pgpool_recovery.config.settings import Settings
+from pgpool_recovery.domain.node import Target
+from pgpool_recovery.domain.record import record, replace
+from pgpool_recovery.domain.wal import Lsn
+from pgpool_recovery.facts.archived_history import MAX_BEYOND, Archive
+from pgpool_recovery.facts.archived_wal import (
+    ArchivedWal,
+    Likeness,
+    Origin,
+    WalTrial,
+    WantedWal,
+)
+from pgpool_recovery.facts.backup import Backup, NoBackup
+from pgpool_recovery.facts.facts import Facts, Wal
+from pgpool_recovery.facts.own_wal import (
+    Part,
+    last_segment,
+    names_of,
+    parts_before,
+    parts_of_whole,
+)
+from pgpool_recovery.observe.archived_history import MARGIN_S, PATIENCE
+from pgpool_recovery.pgbackrest.command import archive_get
+from pgpool_recovery.plan.broken_archive import SETTING, broken_how, usable_restore_command
+from pgpool_recovery.plan.from_archive import (
+    Gap,
+    gap_of,
+    name_of,
+    overlap_name,
+    reject_archive,
+    tried_names,
+)
+from pgpool_recovery.plan.past import point_to_compare
+from pgpool_recovery.plan.situation import Situation
+from pgpool_recovery.postgres.connection import Connection
+from pgpool_recovery.talk.conversation import Conversation
+from pgpool_recovery.talk.protocol import AskArchive, DigestWal, TryArchive
+
+
+@record
+class Comparison:
+    """A file of the archive that is compared with that of a server, up to a position."""
+
+    name: str
+    parts: tuple[Part, ...]
+    upto: Lsn
+    own_name: str
+
+
+class ArchiveTrials:
+    """Tries the archives of a target, until one has what is needed."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        agent: Conversation,
+        situation: Situation,
+        settings: Settings,
+        *,
+        is_patient: bool,
+    ) -> None:
+        self._connection = connection
+        self._agent = agent
+        self._situation = situation
+        self._settings = settings
+        self._is_patient = is_patient
+
+    def results(self, gap: Gap) -> Iterator[ArchivedWal]:
+        """Yield what each archive returned, up to the first one that helps."""
+        for one in candidates(self._situation.facts, self._settings):
+            tried = one if one.problem is not None else self._tried(one, gap)
+            yield tried
+            if not any(reject_archive(self._situation, tried, gap)):
+                return
+
+    def _tried(self, one: ArchivedWal, gap: Gap) -> ArchivedWal:
+        wal = self._situation.wal
+        of_node, of_primary = self._of_node(), _of_primary(wal)
+        compared = [one for one in (of_primary, of_node) if one is not None]
+        parts = {one.name: one.parts for one in compared}
+        names = dict.fromkeys([*tried_names(gap, wal), *parts])
+        trial = self._try(one, [WantedWal(name, parts.get(name, ())) for name in names])
+        archive = one.archive
+        if one.origin is not Origin.OWN and not trial.is_silent:
+            archive = self._histories(one)
+        return replace(
+            one,
+            archive=archive,
+            trial=trial,
+            of_node=None if of_node is None else self._like_node(of_node, trial),
+            of_primary=None if of_primary is None else self._like_primary(of_primary, trial),
+        )
+
+    def _try(self, one: ArchivedWal, wanted: Sequence[WantedWal]) -> WalTrial:
+        limit_s = self._settings.timeout.archive_s
+        found = self._ask(one, wanted, limit_s)
+        is_again = found.is_silent and self._is_patient
+        return self._ask(one, wanted, PATIENCE * limit_s) if is_again else found
+
+    def _ask(self, one: ArchivedWal, wanted: Sequence[WantedWal], within_s: float) -> WalTrial:
+        path, size = self._situation.facts.target.data.path, self._situation.wal.segment_bytes
+        asked = TryArchive(path, one.command, tuple(wanted), size, within_s)
+        return self._agent.ask(asked, timeout_s=len(wanted) * (within_s + MARGIN_S))
+
+    def _histories(self, one: ArchivedWal) -> Archive:
+        """Return the history files that a server with this command would find."""
+        facts, history = self._situation.facts, self._situation.wal.history
+        control, limit_s = facts.target.control, PATIENCE * self._settings.timeout.archive_s
+        since = history.current if control is None else control.timeline
+        asked = AskArchive(facts.target.data.path, one.command, history, since, limit_s)
+        calls = len(history.timelines) + MAX_BEYOND
+        return self._agent.ask(asked, timeout_s=calls * (limit_s + MARGIN_S))
+
+    def _of_node(self) -> Comparison | None:
+        """Return the comparison with the node's own WAL, up to where that is the primary's."""
+        facts, wal = self._situation.facts, self._situation.wal
+        point, files = point_to_compare(facts), set(facts.target.own_wal.files)
+        if point is None or point.timeline not in wal.history.timelines:
+            return None
+        segment = last_segment(point, wal.segment_bytes)
+        names = names_of(segment, point.lsn, wal.history, wal.segment_bytes)
+        own = next((name for name in names if name in files), None)
+        if own is None:
+            return None
+        parts = tuple(parts_before(point, wal.segment_bytes, own, segment))
+        return Comparison(name_of(segment, wal), parts, point.lsn, own)
+
+    def _like_node(self, one: Comparison, trial: WalTrial) -> Likeness:
+        path, patience_s = self._situation.facts.target.data.path, self._settings.timeout.observe_s
+        own = self._agent.ask(DigestWal(path, one.parts), timeout_s=patience_s)
+        return Likeness(one.name, one.upto, _is_same(own, _digests(one.name, trial)))
+
+    def _like_primary(self, one: Comparison, trial: WalTrial) -> Likeness:
+        found = _digests(one.name, trial)
+        own = [] if found is None else [self._digest(part) for part in one.parts]
+        return Likeness(one.name, one.upto, _is_same(own, found))
+
+    def _digest(self, part: Part) -> str | None:
+        row = self._connection.row(
+            "wal_digest", name=part.name, offset=part.offset, size_bytes=part.size_bytes
+        )
+        found: str | None = row["digest"]
+        return found
+
+
+def observe_archived_wal(
+    connection: Connection,
+    agent: Conversation,
+    target: Target,
+    facts: Facts,
+    settings: Settings,
+    *,
+    is_patient: bool,
+) -> Facts:
+    """Return the facts with what the target's archives have of the WAL that the primary lacks.
+
+    Nothing is asked for if the primary has all WAL that the target needs. `is_patient` is as in
+    observe/archived_history.py.
+    """
+    situation = Situation(target, facts, settings.policy)
+    gap = gap_of(situation)
+    if gap is None:
+        return facts
+    trials = ArchiveTrials(connection, agent, situation, settings, is_patient=is_patient)
+    longest_s = PATIENCE * settings.timeout.archive_s
+    return replace(facts, archived_wal=tuple(trials.results(gap)), archive_s=longest_s)
+
+
+def candidates(facts: Facts, settings: Settings) -> Iterator[ArchivedWal]:
+    """Yield the commands that may fetch WAL on the target, the best one first."""
+    own, known = usable_restore_command(facts), set[str]()
+    configured = facts.target.configuration
+    if configured is not None and configured.values.get(SETTING):
+        known.add(own)
+        yield ArchivedWal(Origin.OWN, own, broken_how(facts), archive=facts.archive)
+    for one in _of_settings(facts, settings):
+        if one.command not in known:
+            known.add(one.command)
+            yield one
+
+
+def _of_settings(facts: Facts, settings: Settings) -> Iterator[ArchivedWal]:
+    match facts.backup:
+        case Backup():
+            command = archive_get(facts.backup, facts.target.data.path)
+            yield ArchivedWal(Origin.PGBACKREST, command)
+        case NoBackup():
+            why = facts.backup.problem
+            yield ArchivedWal(Origin.PGBACKREST, "pgbackrest", f"The stanza cannot be read: {why}.")
+    if settings.archive.restore_command is not None:
+        yield ArchivedWal(Origin.SETTINGS, settings.archive.restore_command)
+
+
+def _of_primary(wal: Wal) -> Comparison | None:
+    """Return the comparison with the primary's oldest WAL file, where the two must meet."""
+    name = overlap_name(wal)
+    if name is None:
+        return None
+    end = Lsn((wal.oldest_segment + 1) * wal.segment_bytes)
+    return Comparison(name, tuple(parts_of_whole(name, wal.segment_bytes)), end, name)
+
+
+def _digests(name: str, trial: WalTrial) -> tuple[str | None, ...] | None:
+    return next((file.digests for file in trial.files if file.name == name and file.head), None)
+
+
+def _is_same(own: Sequence[str | None], archived: Sequence[str | None] | None) -> bool | None:
+    """Return whether all parts are equal; None if one of the two does not have all of them."""
+    if not own or archived is None or len(own) != len(archived):
+        return None
+    pairs = list(zip(own, archived, strict=True))
+    if any(None not in pair and pair[0] != pair[1] for pair in pairs):
+        return False
+    return None if any(None in pair for pair in pairs) else True

@@ -1,0 +1,435 @@
+"""Receive a base backup from the server over a replication connection, whole or incremental.
+
+The commands and messages are those of protocol-replication.html: UPLOAD_MANIFEST for an incremental
+one, then BASE_BACKUP. The latter answers with the start of the backup, the tablespaces, one COPY
+OUT with all archives and the manifest, and the end of the backup. Before PostgreSQL 15 there is a
+COPY OUT for each archive, and one for the manifest.
+"""
+
+import select
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Self
+
+from pgpool_recovery.domain.error import RecoveryError, Refused, Undone, Unreachable
+from pgpool_recovery.domain.record import record
+from pgpool_recovery.domain.wal import History, Point, TimelineId, parse_history, parse_lsn
+from pgpool_recovery.files.text import text_of
+from pgpool_recovery.postgres.connection import (
+    THE_PRIMARY,
+    TICK_MS,
+    error_message,
+    open_replication,
+)
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from psycopg.pq.abc import PGconn, PGresult
+
+LABEL = "pgpool_recovery"
+KEPT_NOTICES = 20
+MANIFEST_CHUNK_BYTES = 65536  # The server parses the manifest in chunks of 128 kB.
+
+ARCHIVE, DATA, MANIFEST, PROGRESS = b"ndmp"
+"""The types of messages in a COPY OUT (basebackup_copy.c)."""
+
+MESSAGES_SINCE = 150000
+"""The first version that sends such messages, and that has options in parentheses."""
+BASE_ARCHIVE = "base.tar"
+END_OF_ARCHIVE = bytes(1024)
+"""Two headers of zeros; servers before PostgreSQL 15 leave them out."""
+
+BROKEN_PROTOCOL = "the primary broke the protocol of a base backup"
+WITHOUT_SUMMARIES = "Set summarize_wal = on on every node, long before it is needed."
+DIVERGED = "The target has diverged from the primary. Rewind it first, or make a full copy."
+REFUSALS = (
+    ("unless WAL summarization is enabled", WITHOUT_SUMMARIES),
+    (
+        "WAL summaries are required",
+        f"{WITHOUT_SUMMARIES} WAL summaries are kept for wal_summary_keep_time. Make a full copy.",
+    ),
+    (
+        "WAL summarization is not progressing",
+        "Check the primary's log for messages of the WAL summarizer.",
+    ),
+    ("but not in this server's history", DIVERGED),
+    ("but this server switched timelines at", DIVERGED),
+    (
+        "but this backup starts at",
+        "The target is ahead of the primary. Rewind it first, or make a full copy.",
+    ),
+    ("system identifier in backup manifest", "The target belongs to another cluster."),
+)
+"""Fragments of the server's message when it cannot make the backup, and what to do about each.
+
+When its messages are in another language (lc_messages), no hint is given.
+"""
+
+
+@record
+class StreamLimits:
+    """How long to wait: for the connection, for the start of the backup, for each further byte.
+
+    The backup starts after a checkpoint, and after the WAL up to it was summarized. The server
+    itself gives up when the summarizer makes no progress for a minute.
+    """
+
+    connect_s: float = 10.0
+    start_s: float = 600.0
+    silence_s: float = 120.0
+
+
+@record
+class FullBackup:
+    """What a whole backup is requested with.
+
+    `checksums` is the algorithm of the manifest's checksums. `compression` is "zstd" or None, with
+    this many `workers` on the server; None leaves it to the server's own process. `max_rate_kb` is
+    in kB per second.
+    """
+
+    checksums: str
+    compression: str | None = None
+    workers: int | None = None
+    max_rate_kb: int | None = None
+
+
+@record
+class SentTablespace:
+    """A tablespace whose archive will follow; its location is the one on the primary."""
+
+    oid: int
+    location: str
+
+
+@record
+class BackupStart:
+    """What the server sends before the first archive."""
+
+    point: Point
+    tablespaces: tuple[SentTablespace, ...]
+
+
+class BackupConnection:
+    """A physical replication connection on which one base backup is made.
+
+    `check` is called at least every `TICK_MS` while the server is silent; an exception from it ends
+    the wait. Raises Refused when the server refuses the backup, Undone when it fails later or is
+    silent for too long, and Unreachable when the connection is lost; these call the server `name`.
+    """
+
+    def __init__(
+        self,
+        pgconn: "PGconn",
+        limits: StreamLimits,
+        check: Callable[[], None],
+        name: str = THE_PRIMARY,
+    ) -> None:
+        self._pgconn = pgconn
+        self._name = name
+        self._limits = limits
+        self._check = check
+        self._notices: list[str] = []
+        self._is_streaming = self._is_old = False
+        self._archives: list[str] = []
+        pgconn.notice_handler = self._notice
+        pgconn.nonblocking = 1
+        self._poll = select.poll()
+        self._poll.register(pgconn.socket, select.POLLIN)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: "TracebackType | None",
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the connection, and with it the backup; a second call does nothing."""
+        self._pgconn.finish()
+
+    def identify(self) -> tuple[str, History]:
+        """Return the server's system identifier and the history of its timeline."""
+        (row,) = self._rows("IDENTIFY_SYSTEM")
+        current = TimelineId(int(row[1]))
+        if current == 1:  # It has no history file.
+            return row[0], History(current)
+        ((_, text),) = self._rows(f"TIMELINE_HISTORY {current}")
+        return row[0], parse_history(text, current)
+
+    def has_checksums(self) -> bool:
+        """Return whether the server's pages have checksums."""
+        return self.show("data_checksums") == "on"
+
+    def show(self, name: str) -> str:
+        """Return the value of a setting, in the form of SHOW."""
+        ((value,),) = self._rows(f"SHOW {name}")
+        return value
+
+    def upload_manifest(self, manifest: bytes) -> None:
+        """Send the manifest: which files the target has, and from which backup."""
+        from psycopg.pq import ExecStatus
+
+        self._send("UPLOAD_MANIFEST")
+        self._expect(ExecStatus.COPY_IN)
+        for offset in range(0, len(manifest), MANIFEST_CHUNK_BYTES):
+            self._pgconn.put_copy_data(manifest[offset : offset + MANIFEST_CHUNK_BYTES])
+            self._flush()
+        self._pgconn.put_copy_end()
+        self._flush()
+        self._expect(ExecStatus.COMMAND_OK)
+        self._end_of_results()
+
+    def start_incremental(
+        self, *, max_rate_kb: int | None, compression: str | None = None, workers: int | None = None
+    ) -> BackupStart:
+        """Have the server begin an incremental backup for the manifest that was uploaded.
+
+        It reads everything before the first archive. WAIT is off: a standby gets its WAL from the
+        primary through its slot, so no WAL needs to be archived.
+        """
+        rate = "" if max_rate_kb is None else f", MAX_RATE {max_rate_kb}"
+        return self._begin(
+            f"BASE_BACKUP (LABEL '{LABEL}', CHECKPOINT 'fast', WAIT 'false', MANIFEST 'no',"
+            f" INCREMENTAL 'true'{rate}{_compression(compression, workers)})"
+        )
+
+    def start_full(self, wanted: FullBackup) -> BackupStart:
+        """Have the server begin a whole backup, and read everything before the first archive."""
+        self._is_old = self._pgconn.server_version < MESSAGES_SINCE
+        checksums, rate_kb = wanted.checksums, wanted.max_rate_kb
+        if self._is_old:
+            rate = "" if rate_kb is None else f" MAX_RATE {rate_kb}"
+            return self._begin(
+                f"BASE_BACKUP LABEL '{LABEL}' FAST NOWAIT{rate}"
+                f" MANIFEST 'yes' MANIFEST_CHECKSUMS '{checksums}'"
+            )
+        rate = "" if rate_kb is None else f", MAX_RATE {rate_kb}"
+        return self._begin(
+            f"BASE_BACKUP (LABEL '{LABEL}', CHECKPOINT 'fast', WAIT 'false', MANIFEST 'yes',"
+            f" MANIFEST_CHECKSUMS '{checksums}'"
+            f"{rate}{_compression(wanted.compression, wanted.workers)})"
+        )
+
+    def recover(self) -> None:
+        """Read what is left after a refusal, so that another command can follow."""
+        while self._result(self._limits.silence_s) is not None:
+            pass
+
+    def _begin(self, command: str) -> BackupStart:
+        from psycopg.pq import ExecStatus
+
+        self._send(command)
+        point = _point(self._expect(ExecStatus.TUPLES_OK, within_s=self._limits.start_s))
+        rows = _texts(self._expect(ExecStatus.TUPLES_OK))
+        if not self._is_old:
+            self._expect(ExecStatus.COPY_OUT)
+        self._archives = [f"{oid}.tar" if oid else BASE_ARCHIVE for oid, *_ in rows]
+        named = tuple(SentTablespace(int(oid), location) for oid, location, _ in rows if oid)
+        return BackupStart(point, named)
+
+    def messages(self) -> Iterator[memoryview]:
+        """Yield the messages of the backup: a byte for the type, and the rest.
+
+        What an older server sends is brought into the same form. None is kept, so at most one
+        message is in memory.
+        """
+        self._is_streaming = True
+        if not self._is_old:
+            yield from self._copied()
+            return
+        from psycopg.pq import ExecStatus
+
+        for archive in self._archives:
+            self._expect(ExecStatus.COPY_OUT)
+            yield _message(ARCHIVE, archive.encode() + b"\0\0")
+            for data in self._copied():
+                yield _message(DATA, data)
+            yield _message(DATA, END_OF_ARCHIVE)
+        self._expect(ExecStatus.COPY_OUT)
+        yield _message(MANIFEST)
+        for data in self._copied():
+            yield _message(DATA, data)
+
+    def _copied(self) -> Iterator[memoryview]:
+        """Yield the data of one COPY OUT as it was sent."""
+        import psycopg
+
+        get_copy_data = self._pgconn.get_copy_data
+        try:
+            while True:
+                size, message = get_copy_data(1)
+                if size > 0:
+                    yield message
+                elif size == 0:
+                    self._await(select.POLLIN, self._limits.silence_s)
+                else:
+                    return
+        except psycopg.Error as error:
+            raise self._lost() from error
+
+    def finish(self) -> Point:
+        """Return where the backup ends; raise Undone when the server found it faulty."""
+        from psycopg.pq import ExecStatus
+
+        point = _point(self._expect(ExecStatus.TUPLES_OK))
+        self._expect(ExecStatus.COMMAND_OK)
+        self._end_of_results()
+        return point
+
+    def _rows(self, command: str) -> list[tuple[str, ...]]:
+        from psycopg.pq import ExecStatus
+
+        self._send(command)
+        rows = _texts(self._expect(ExecStatus.TUPLES_OK))
+        self._end_of_results()
+        return rows
+
+    def _send(self, command: str) -> None:
+        import psycopg
+
+        try:
+            self._pgconn.send_query(command.encode())
+        except psycopg.Error as error:
+            raise self._lost() from error
+        self._flush()
+
+    def _flush(self) -> None:
+        import psycopg
+
+        try:
+            while self._pgconn.flush() == 1:
+                self._await(select.POLLIN | select.POLLOUT, self._limits.silence_s)
+        except psycopg.Error as error:
+            raise self._lost() from error
+
+    def _expect(self, status: int, *, within_s: float | None = None) -> "PGresult":
+        """Return the next result, which must have this status."""
+        result = self._result(self._limits.silence_s if within_s is None else within_s)
+        if result is None or result.status != status:
+            raise self._failure(result)
+        return result
+
+    def _end_of_results(self) -> None:
+        """Read the end of a command, after which there must be no further result."""
+        result = self._result(self._limits.silence_s)
+        if result is not None:
+            raise self._failure(result)
+
+    def _result(self, within_s: float) -> "PGresult | None":
+        while self._pgconn.is_busy():
+            self._await(select.POLLIN, within_s)
+        return self._pgconn.get_result()
+
+    def _await(self, events: int, within_s: float) -> None:
+        """Wait until the socket is ready, and consume the input."""
+        import psycopg
+
+        deadline = time.monotonic() + within_s
+        self._poll.modify(self._pgconn.socket, events)
+        self._check()
+        while not self._poll.poll(TICK_MS):
+            self._check()
+            if time.monotonic() > deadline:
+                raise Undone(
+                    f"{self._name} was silent for {within_s:g} s during the base backup",
+                    hint=f"Check the network and the log of {self._name}.",
+                )
+        try:
+            self._pgconn.consume_input()
+        except psycopg.Error as error:
+            raise self._lost() from error
+
+    def _failure(self, result: "PGresult | None") -> RecoveryError:
+        from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus
+
+        if self._pgconn.status == ConnStatus.BAD:
+            return self._lost()
+        if result is None or result.status != ExecStatus.FATAL_ERROR:
+            sent = "nothing" if result is None else ExecStatus(result.status).name
+            return Undone(BROKEN_PROTOCOL, detail=f"It sent {sent}.")
+        fields = (
+            DiagnosticField.MESSAGE_PRIMARY,
+            DiagnosticField.MESSAGE_DETAIL,
+            DiagnosticField.MESSAGE_HINT,
+        )
+        said = [_decode(result.error_field(field) or b"") for field in fields]
+        if self._is_streaming:
+            detail = "\n".join(text for text in (*said, *self._notices) if text)
+            return Undone(f"the base backup failed on {self._name}", detail=detail)
+        return refusal(said)
+
+    def _lost(self) -> Unreachable:
+        return Unreachable(
+            f"the connection to {self._name} was lost",
+            detail=error_message(self._pgconn) or None,
+        )
+
+    def _notice(self, result: "PGresult") -> None:
+        """Keep the server's notices, such as which page has an invalid checksum."""
+        from psycopg.pq import DiagnosticField
+
+        if len(self._notices) < KEPT_NOTICES:
+            self._notices.append(
+                _decode(result.error_field(DiagnosticField.MESSAGE_PRIMARY) or b"")
+            )
+
+
+def open_backup(
+    conninfo: Mapping[str, str],
+    limits: StreamLimits,
+    check: Callable[[], None],
+    name: str = THE_PRIMARY,
+) -> BackupConnection:
+    """Open a connection for a base backup; raise Unreachable with libpq's message."""
+    pgconn = open_replication(conninfo, within_s=limits.connect_s, check=check)
+    return BackupConnection(pgconn, limits, check, name)
+
+
+def _message(kind: int, data: bytes | memoryview = b"") -> memoryview:
+    return memoryview(bytes([kind]) + data)
+
+
+def _compression(algorithm: str | None, workers: int | None) -> str:
+    """Return the options for compression on the server; more than level 1 only costs its CPU."""
+    if algorithm is None:
+        return ""
+    detail = "level=1" if workers is None else f"level=1,workers={workers}"
+    return f", COMPRESSION '{algorithm}', COMPRESSION_DETAIL '{detail}'"
+
+
+def refusal(said: Iterable[str]) -> Refused:
+    """Return the refusal for a server's message, detail and hint.
+
+    >>> refusal(["incremental backups cannot be taken unless WAL summarization is enabled"]).hint
+    'Set summarize_wal = on on every node, long before it is needed.'
+    """
+    words = [text.strip() for text in said if text.strip()]
+    message = words[0] if words else ""
+    hints = [hint for fragment, hint in REFUSALS if fragment in message]
+    return Refused(
+        "the primary refuses the base backup",
+        detail="\n".join(words) or None,
+        hint=hints[0] if hints else None,
+    )
+
+
+def _point(result: "PGresult") -> Point:
+    ((lsn, timeline),) = _texts(result)
+    return Point(TimelineId(int(timeline)), parse_lsn(lsn))
+
+
+def _texts(result: "PGresult") -> list[tuple[str, ...]]:
+    return [
+        tuple(_decode(result.get_value(row, column) or b"") for column in range(result.nfields))
+        for row in range(result.ntuples)
+    ]
+
+
+def _decode(text: bytes) -> str:
+    return text_of(text)
