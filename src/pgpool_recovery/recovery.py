@@ -6,8 +6,8 @@ was missing, within this one.
 """
 
 import time
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import (
@@ -135,7 +135,8 @@ def follow_ladder(
 ) -> Plan:
     """Make a plan and carry it out; after a failure, plan again without the methods that failed.
 
-    Return the plan that succeeded. A failure is final after a full copy, which is the last method;
+    Return the plan that succeeded. A failure is final after a full copy, which is the last method,
+    unless it left something that a comparison of blocks can go on from, once;
     if `fall_down` in the settings is false; if the agent is still busy, as it then takes no
     requests; and if the target's disk is full or read-only, as no other method can do better there.
     A server that was stopped for the recovery is started again if the recovery fails and its data
@@ -148,9 +149,11 @@ def follow_ladder(
     server = TargetServer(agent, target, settings, emit, bound)
     unread: dict[NodeId, Rejection] = {}
     state = TargetState.STOPPED if failed else TargetState.UNTOUCHED
+    cut_off: RecoveryError | None = None
+    """Why a full copy failed; something may be left of it to go on from."""
     with server.running_again():
         while True:
-            with leaving(state):
+            with leaving(state), instead_of(cut_off):
                 plan = choose(
                     request,
                     settings,
@@ -163,6 +166,8 @@ def follow_ladder(
                     state,
                     unread,
                 )
+                if cut_off is not None and not goes_on(plan):
+                    raise cut_off
                 server.refuse_excess(plan, failed)
                 emit(PlanMade(plan.method, plan.sentences()))
             try:
@@ -170,23 +175,47 @@ def follow_ladder(
                 break
             except (Undone, Incomplete, Refused, QueryRefused, Unreachable) as error:
                 is_lost = isinstance(error, Unreachable) and not isinstance(error, QueryRefused)
-                if is_lost and plan.source is None:
-                    raise  # Without the primary, or without the target, nothing else is possible.
                 is_last = plan.method is Method.BASEBACKUP and plan.source is None
-                if is_last or not settings.policy.fall_down:
+                if not settings.policy.fall_down or (is_last and not may_go_on(settings, failed)):
                     raise
+                if is_lost and plan.source is None and plan.method is not Method.BASEBACKUP:
+                    raise  # Without the primary, or without the target, nothing else is possible.
                 if agent.is_busy or isinstance(error, NoRoom | Filled):
                     raise  # A full or read-only disk is no reason to give up the old data.
+                cut_off = error if is_last else cut_off
                 state = error.target
                 if plan.source is None:
                     failed = (*failed, _passed_over(plan, error))
-                    what, other = plan.method.value, "method"
+                    what = " ".join(filter(None, (plan.method, plan.own)))
+                    other = "method"
                 else:  # The same method may succeed with another server.
                     unread[plan.source] = _reason_of(error)
                     what, other = f"the copy from node {plan.source}", "source"
                 with leaving(state):
                     emit(Said("runner", f"{what} failed; looking for another {other}"))
     return plan
+
+
+def may_go_on(settings: Settings, failed: tuple[PassedOver, ...]) -> bool:
+    """Return whether the run of a full copy that was cut off may go on, once, from what it left."""
+    has_failed = any(over.method is Method.DELTA for over in failed)
+    return Method.DELTA in settings.policy.methods and not has_failed
+
+
+def goes_on(plan: Plan) -> bool:
+    """Return whether a plan goes on from what an interrupted full copy left."""
+    return any(isinstance(step, Delta) and step.is_whole for step in plan.steps)
+
+
+@contextmanager
+def instead_of(cut_off: RecoveryError | None) -> Iterator[None]:
+    """Raise why the full copy was cut off, if the run cannot go on from what it left."""
+    try:
+        yield
+    except RecoveryError as error:
+        if cut_off is None:
+            raise
+        raise cut_off from error
 
 
 def choose(

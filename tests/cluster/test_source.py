@@ -16,8 +16,8 @@ from tests.harness.site import FULL_COPY, assert_recovered, on_hosts, settings
 from tests.harness.until import until
 from tests.harness.workspace import Workspace
 
-SLOW = 'max_rate = "3M"\ncompress = "none"\n'
-"""A copy that lasts for ten seconds."""
+SLOW = 'max_rate = "6M"\ncompress = "none"\n'
+"""A copy that lasts for five seconds."""
 DELTA = '[policy]\nmethods = ["delta"]\n'
 
 
@@ -113,15 +113,14 @@ def test_standby_that_is_promoted_during_the_copy(cluster: Cluster) -> None:
         assert "Command Successful" in recovery.result(timeout=120).output
     said = said_since(cluster, began)
     assert "the copy from node 2 failed; looking for another source" in said
-    # The WAL sender of the stream ends at once, that of the files when it notices.
-    ends = ("pg_receivewal exited with status 1", "the standby was promoted during online backup")
-    assert any(end in said for end in ends)
+    assert "node 2: the standby was promoted during online backup" in said
     assert "plan: basebackup: a full copy, about" in said
     source.stop()  # Two primaries; Pgpool-II knows nothing about that.
     until(lambda: cluster.pgpool.primary_id() == 0, within_s=30, what="node 0 to be the primary")
     assert_recovered(cluster, 1)
 
 
+@pytest.mark.whole_matrix
 def test_source_that_dies_during_the_copy(cluster: Cluster) -> None:
     """The run goes on with another standby, and never had the primary read anything."""
     lose(cluster, 2)

@@ -21,10 +21,12 @@ from pgpool_recovery.domain.error import (
     Undone,
     Unreachable,
 )
-from pgpool_recovery.domain.node import RecoveryRequest
+from pgpool_recovery.domain.node import NodeId, RecoveryRequest
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.facts.policy import Method, Policy
-from tests.unit.plan.situation import TARGET
+from pgpool_recovery.facts.rejection import Rejection
+from pgpool_recovery.facts.source import Source
+from tests.unit.plan.situation import TARGET, facts
 
 
 class Story:
@@ -134,3 +136,37 @@ def test_policy_may_forbid_another_method(story: Story) -> None:
     with pytest.raises(NotStreaming):
         story.start_after(STOPPED, Settings(policy=Policy(fall_down=False)))
     assert story.tried == [Method.REWIND]
+
+
+@pytest.mark.parametrize("kind", [Undone, Unreachable, Incomplete, Refused])
+def test_copy_from_a_standby_that_failed_goes_on_with_another_server(
+    monkeypatch: pytest.MonkeyPatch, kind: type[RecoveryError]
+) -> None:
+    """Even a full copy, which is the last method: the server is passed over, not the method."""
+    story = Story(monkeypatch)
+    unread: list[dict[NodeId, Any]] = []
+
+    def choose(*words: object) -> Any:
+        *_, failed, _state, found = words
+        assert failed == ()
+        unread.append(dict(found))  # type: ignore[call-overload]
+        source = None if found else NodeId(2)
+        return SimpleNamespace(method=Method.BASEBACKUP, sentences=tuple, source=source)
+
+    monkeypatch.setattr(recovery, "choose", choose)
+    assert story.tell(kind("it was promoted")) == [Method.BASEBACKUP, Method.BASEBACKUP]
+    assert [list(one) for one in unread] == [[], [2]]
+    assert unread[1][NodeId(2)].message == "it was promoted"
+
+
+def test_source_that_failed_is_known_even_if_it_no_longer_streams(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(recovery, "observe_sources", lambda *_: (Source(NodeId(3)),))
+    why = Rejection("it was promoted")
+    nothing: Any = None
+    found = recovery.with_sources(
+        nothing, nothing, nothing, facts(), Settings(), {NodeId(2): why}
+    ).sources
+    assert found is not None
+    assert {one.node_id: one.failed for one in found} == {2: why, 3: None}

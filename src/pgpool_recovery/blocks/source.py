@@ -13,7 +13,7 @@ from pgpool_recovery.blocks.path import CONTROL_FILE, OURS, VERSION_FILE, parts_
 from pgpool_recovery.domain.control_file import is_whole
 from pgpool_recovery.domain.error import Refused, Undone
 from pgpool_recovery.facts.blocks import BlockSource
-from pgpool_recovery.host.file_access import LINKS, REPLACED, UNSENT_FILES
+from pgpool_recovery.host.file_access import EMPTIED, LINKS, REPLACED, UNSENT_FILES
 from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.log.note import waits
 
@@ -37,7 +37,7 @@ class SourceFiles:
 
     def place(self, path: str) -> Path:
         """Return where a file is."""
-        oid = tablespace_of(parts_of(path))
+        oid = tablespace_of(parts_of(path), is_whole=self._source.is_whole)
         if oid is not None and oid not in self._source.tablespaces:
             raise Undone(f'the source has no tablespace {oid}, which "{path}" is in')
         return self._data / path
@@ -49,14 +49,21 @@ class SourceFiles:
         """
         begin = None if after is None else order(after)
         tops = [*REPLACED, *(f"{LINKS}/{oid}" for oid in self._tablespaces())]
-        for top in sorted((*tops, VERSION_FILE), key=order):
-            if top == VERSION_FILE:
+        others = self._others() if self._source.is_whole else [VERSION_FILE]
+        for top in sorted((*tops, *others), key=order):
+            if top in others:
                 yield from self._entry(top, begin)
             elif top in REPLACED:
                 yield from self._directory(top, begin)
             else:
                 version = self._source.format.version_directory
                 yield from self._directory(f"{top}/{version}", begin)
+
+    def _others(self) -> list[str]:
+        """Return what else a base backup has: the configuration, and whatever is kept beside it."""
+        names = (entry.name for entry in self._data.iterdir())
+        known = {*REPLACED, *EMPTIED, LINKS}
+        return [name for name in names if name not in known and _is_sent("", name, frozenset())]
 
     def _tablespaces(self) -> Iterator[int]:
         """Yield the OIDs of the tablespaces; raise Refused for one that came after the plan."""

@@ -38,7 +38,7 @@ class TargetFiles:
         if path == CONTROL_FILE:
             return None, parts_of(self._target.control_file)
         parts = parts_of(path)
-        oid = tablespace_of(parts)
+        oid = tablespace_of(parts, is_whole=self._target.is_whole)
         if oid is None:
             return None, parts
         version = self._target.format.version_directory

@@ -263,6 +263,25 @@ class Configuration:
 
 
 @record
+class PartialCopy:
+    """What an interrupted run left of a full copy; no server could start in it.
+
+    `layout` is where it is, by the path of the directory that it is for; `sizes` are its sizes, by
+    the same paths. `begun_s` is when it began (epoch).
+    """
+
+    system_identifier: str
+    begun_s: int
+    layout: dict[str, str]
+    sizes: dict[str, int]
+
+    @property
+    def size_bytes(self) -> int:
+        """How much was copied."""
+        return sum(self.sizes.values())
+
+
+@record
 class TargetFacts:
     """What the agent learnt about the target.
 
@@ -319,6 +338,7 @@ class TargetFacts:
     has_zstd: bool = False
     """Whether its host can decompress what the primary compresses (host/zstd.py)."""
     marked_identifier: str | None = None
+    copy: PartialCopy | None = None
 
     @property
     def is_sound(self) -> bool:

@@ -86,10 +86,15 @@ class Places:
 
 @record
 class Reserve:
-    """Reserve the target for this run, and clean up what an interrupted run left."""
+    """Reserve the target for this run, and clean up what an interrupted run left.
+
+    `keeps_copy`: what it left of a full copy stays, because this run goes on from it, or can do
+    without the space.
+    """
 
     touches: ClassVar[Touches] = Touches.BESIDE
     places: Places
+    keeps_copy: bool = False
 
     def __str__(self) -> str:
         return f"reserve {self.places.data.path}"
@@ -325,7 +330,8 @@ class Delta:
 
     `places.data.new` is written, and for each tablespace, by its OID, the directory in `locations`.
     `workers` is how many compare at the same time; None: as many as suit both hosts. `source` is
-    the standby whose files are read; None if that is the primary.
+    the standby whose files are read; None if that is the primary. `is_whole`: the directory is what
+    an interrupted full copy left, so it gets all that such a copy has.
     """
 
     touches: ClassVar[Touches] = Touches.BESIDE
@@ -338,10 +344,13 @@ class Delta:
     workers: int | None
     verifies_pages: bool
     source: SourceNode | None = None
+    is_whole: bool = False
 
     def __str__(self) -> str:
+        what = "what was copied" if self.is_whole else "it"
         whose = "the primary's" if self.source is None else f"{self.source}'s"
-        return f"compare it with {whose} files and copy the blocks that differ"
+        end = "copy what differs" if self.is_whole else "copy the blocks that differ"
+        return f"compare {what} with {whose} files and {end}"
 
 
 @record
@@ -428,6 +437,7 @@ class CopyBaseBackup:
     synchronous standby if its name is in synchronous_standby_names. `source` is the standby to
     which `conninfo` leads, while `wal_conninfo` leads to the primary, whose slot it is; both are
     None if the primary sends everything. `workers` is how many threads of the server compress.
+    `system_identifier` is the cluster's.
     """
 
     touches: ClassVar[Touches] = Touches.BESIDE
@@ -444,6 +454,7 @@ class CopyBaseBackup:
     wal_conninfo: Conninfo | None = None
     workers: int | None = None
     verifies_pages: bool = False
+    system_identifier: str = ""
 
     def __str__(self) -> str:
         whence = "" if self.source is None else f" from {self.source}"

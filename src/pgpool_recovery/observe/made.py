@@ -7,7 +7,7 @@ from pgpool_recovery.domain.record import replace
 from pgpool_recovery.facts.facts import Facts, Login
 from pgpool_recovery.facts.rejection import as_error
 from pgpool_recovery.facts.step import CheckMade
-from pgpool_recovery.observe.past import compare_wal
+from pgpool_recovery.observe.past import compare_checkpoint, compare_wal
 from pgpool_recovery.observe.primary import observe_primary
 from pgpool_recovery.observe.target import wanted_facts
 from pgpool_recovery.plan.made import Accepted, judge
@@ -26,7 +26,9 @@ def see_made(
 ) -> Accepted:
     """Return what is to be done about it; raise Undone if it cannot become a standby.
 
-    The primary is observed again, because the backup may be newer than the plan.
+    The primary is observed again, because the backup may be newer than the plan. A base backup
+    rarely has WAL that could be compared, but the checkpoint in its control file is one that only
+    the server that was backed up has written.
     """
     primary = observe_primary(connection, looks_at_files=False)
     wanted = replace(wanted_facts(target, primary, settings), data_directory=step.places.data.new)
@@ -35,6 +37,9 @@ def see_made(
     login = Login(step.conninfo, primary.system_identifier, None)
     facts = Facts(primary=primary, target=made.facts, logins=(login,))
     compared = compare_wal(connection, agent, facts, timeout_s=patience)
+    wrote_it = compare_checkpoint(connection, agent, facts, timeout_s=patience)
+    if compared is not None and (wrote_it is False or compared.is_same is None):
+        compared = replace(compared, is_same=wrote_it)
     facts = replace(facts, compared=compared)
     judged = judge(Situation(target, facts, settings.policy), step, made.end)
     if isinstance(judged, Accepted):

@@ -19,6 +19,7 @@ from pgpool_recovery.plan import (
     rewind,
 )
 from pgpool_recovery.plan.given_up import given_up
+from pgpool_recovery.plan.partial_copy import keeping_copy, notes_on_copy
 from pgpool_recovery.plan.plan import PassedOver, Plan
 from pgpool_recovery.plan.refusal import notes, refuse
 from pgpool_recovery.plan.situation import Situation
@@ -100,7 +101,10 @@ def _told(made: Plan, situation: Situation, passed: Iterable[PassedOver]) -> Pla
     own_notes = notes(situation.target, situation.facts, made.method)
     said = (*made.notes, *own_notes, *situation.notes_on_slots())
     lost = given_up(situation, made.method)
-    return replace(made, passed_over=over, notes=said, gives_up=lost)
+    has_copy = situation.facts.target.copy is not None
+    steps = keeping_copy(made.steps) if has_copy else made.steps
+    said = (*said, *notes_on_copy(situation, steps))
+    return replace(made, passed_over=over, notes=said, gives_up=lost, steps=steps)
 
 
 def _is_no_news(method: Method, made: tuple[Rejection, ...]) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from pgpool_recovery.domain.control_data import IN_ARCHIVE_RECOVERY
 from pgpool_recovery.domain.record import record, replace
-from pgpool_recovery.domain.wal import Point
+from pgpool_recovery.domain.wal import Point, lsn_text
 from pgpool_recovery.facts.rejection import Rejection
 from pgpool_recovery.facts.step import CheckMade, KeepToPast
 from pgpool_recovery.plan.catch_up import reject_wal
@@ -74,6 +74,13 @@ def _reject_stranger(situation: Situation, made: str) -> Iterator[Rejection]:
         )
     elif target.has_backup_label and target.backup_start is None:
         yield Rejection(f"the backup_label of {made} cannot be read")
+    elif target.backup_start is not None and control.redo < target.backup_start.lsn:
+        yield Rejection(
+            f"{made} is older than its backup_label",
+            detail=f"Its last checkpoint began at {lsn_text(control.redo)}, the backup at "
+            f"{lsn_text(target.backup_start.lsn)}.",
+            hint="Have the command copy the files, or take its snapshot, while it is running.",
+        )
     elif not target.has_backup_label and not control.is_shut_down:
         yield Rejection(
             f"{made} is neither a base backup nor of a server that was shut down cleanly",

@@ -124,11 +124,17 @@ def _space(sizes: Sizes, target: TargetFacts) -> Space:
         path=first.path,
         needed_bytes=sum(size for _, size in sizes) + copied,
         free_bytes=first.filesystem.free_bytes
+        + sum(_copied_bytes(place, target) for place in places)
         + sum(waits if is_sound else here for here, waits in there if waits is not None),
         old_bytes=max(
             0, sum(here if is_sound or waits is None else waits for here, waits in there) - kept
         ),
     )
+
+
+def _copied_bytes(place: PlaceFacts, target: TargetFacts) -> int:
+    """Return how much of an interrupted copy is there: a plan removes it, or goes on from it."""
+    return 0 if target.copy is None else target.copy.sizes.get(place.path, 0)
 
 
 def growth(primary: PrimaryFacts, target: TargetFacts) -> Iterator[Room]:
@@ -142,6 +148,8 @@ def growth(primary: PrimaryFacts, target: TargetFacts) -> Iterator[Room]:
         first, needed = sizes[0][0], sum(size for _, size in sizes)
         waiting = {place.path: place.waiting_bytes or 0 for place, _ in sizes}
         free = first.filesystem.free_bytes + (sum(waiting.values()) if target.is_sound else 0)
+        copied = {place.path: _copied_bytes(place, target) for place, _ in sizes}
+        free += sum(copied.values())
         yield Room(first.path, needed, free)
 
 

@@ -40,7 +40,7 @@ BASE_ARCHIVE = "base.tar"
 END_OF_ARCHIVE = bytes(1024)
 """Two headers of zeros; servers before PostgreSQL 15 leave them out."""
 
-BROKEN_PROTOCOL = "the primary broke the protocol of a base backup"
+BROKEN_PROTOCOL = "the server broke the protocol of a base backup"
 WITHOUT_SUMMARIES = "Set summarize_wal = on on every node, long before it is needed."
 DIVERGED = "The target has diverged from the primary. Rewind it first, or make a full copy."
 REFUSALS = (
@@ -120,11 +120,7 @@ class BackupConnection:
     """
 
     def __init__(
-        self,
-        pgconn: "PGconn",
-        limits: StreamLimits,
-        check: Callable[[], None],
-        name: str = THE_PRIMARY,
+        self, pgconn: "PGconn", limits: StreamLimits, check: Callable[[], None], name: str
     ) -> None:
         self._pgconn = pgconn
         self._name = name
@@ -338,7 +334,7 @@ class BackupConnection:
             if time.monotonic() > deadline:
                 raise Undone(
                     f"{self._name} was silent for {within_s:g} s during the base backup",
-                    hint=f"Check the network and the log of {self._name}.",
+                    hint=f"Check the network, and the log of {self._name}.",
                 )
         try:
             self._pgconn.consume_input()
@@ -360,14 +356,14 @@ class BackupConnection:
         )
         said = [_decode(result.error_field(field) or b"") for field in fields]
         if self._is_streaming:
-            detail = "\n".join(text for text in (*said, *self._notices) if text)
-            return Undone(f"the base backup failed on {self._name}", detail=detail)
-        return refusal(said)
+            why, *more = [text for text in (*said, *self._notices) if text]
+            message = f"the base backup failed on {self._name}: {why}"
+            return Undone(message, detail="\n".join(more) or None)
+        return refusal(said, self._name)
 
     def _lost(self) -> Unreachable:
         return Unreachable(
-            f"the connection to {self._name} was lost",
-            detail=error_message(self._pgconn) or None,
+            f"the connection to {self._name} was lost", detail=error_message(self._pgconn) or None
         )
 
     def _notice(self, result: "PGresult") -> None:
@@ -386,7 +382,10 @@ def open_backup(
     check: Callable[[], None],
     name: str = THE_PRIMARY,
 ) -> BackupConnection:
-    """Open a connection for a base backup; raise Unreachable with libpq's message."""
+    """Open a connection for a base backup of the server that messages call `name`.
+
+    Raises Unreachable with libpq's message.
+    """
     pgconn = open_replication(conninfo, within_s=limits.connect_s, check=check)
     return BackupConnection(pgconn, limits, check, name)
 
@@ -403,7 +402,7 @@ def _compression(algorithm: str | None, workers: int | None) -> str:
     return f", COMPRESSION '{algorithm}', COMPRESSION_DETAIL '{detail}'"
 
 
-def refusal(said: Iterable[str]) -> Refused:
+def refusal(said: Iterable[str], name: str = THE_PRIMARY) -> Refused:
     """Return the refusal for a server's message, detail and hint.
 
     >>> refusal(["incremental backups cannot be taken unless WAL summarization is enabled"]).hint
@@ -413,7 +412,7 @@ def refusal(said: Iterable[str]) -> Refused:
     message = words[0] if words else ""
     hints = [hint for fragment, hint in REFUSALS if fragment in message]
     return Refused(
-        "the primary refuses the base backup",
+        f"{name} refuses the base backup",
         detail="\n".join(words) or None,
         hint=hints[0] if hints else None,
     )

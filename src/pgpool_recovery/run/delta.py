@@ -5,6 +5,7 @@ import time
 
 from pgpool_recovery.domain.event import Emit, Moved, Said
 from pgpool_recovery.domain.quantity import pretty_size
+from pgpool_recovery.domain.record import replace
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.facts.policy import kilobytes
 from pgpool_recovery.facts.step import Delta
@@ -32,7 +33,8 @@ def apply_delta(party: Party, step: Delta) -> TargetState:
         party.slot.require(backup.start)
         begin = BeginDelta(step, backup.start, backup.source.format, backup.locations)
         begun = agent.ask(begin, timeout_s=patience)
-        opens = OpenChannel(backup.source, begun.target, server.receiver, SILENCE_S)
+        source = replace(backup.source, is_whole=step.is_whole)
+        opens = OpenChannel(source, begun.target, server.receiver, SILENCE_S)
         wires = Wires(server.start_agent, opens, _workers(step, begun.processors), _rate(step))
         look = _Look(party, bracket)
         totals = Channels(wires, agent, party.emit, party.deadlines, look).carry_out()

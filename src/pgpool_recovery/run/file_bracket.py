@@ -48,7 +48,7 @@ def own_bracket(
     connect: Callable[[], AbstractContextManager[Connection]], label: str
 ) -> Iterator[Bracket]:
     """Take a backup in a session of our own; it is aborted if the block does not end it."""
-    with connect() as session:
+    with connect() as session:  # no limit: it is the caller's, with the limits of the settings
         yield OwnBracket(session, start_file_backup(session, label))
 
 

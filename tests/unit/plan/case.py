@@ -22,6 +22,7 @@ from pgpool_recovery.facts.facts import (
     Filesystem,
     LocalWal,
     Login,
+    PartialCopy,
     PlaceFacts,
     PrimaryFacts,
     Slot,
@@ -52,6 +53,7 @@ from tests.unit.plan.words import (
     ArchiveWords,
     BackupWords,
     ControlWords,
+    CopiedWords,
     Expected,
     ExpectedPlan,
     ExpectedRefusal,
@@ -120,6 +122,7 @@ def case_of(words: Words, file: str = "words") -> Case:
         else tuple(_source(one, words.primary.major) for one in words.sources),
     )
     facts = _with_summaries(_compared(facts, words.target.wal), words.primary)
+    facts = _copied(facts, words.target.copied)
     target, policy = _node(words), _policy(words, file)
     return Case(
         title=words.title,
@@ -132,6 +135,20 @@ def case_of(words: Words, file: str = "words") -> Case:
         ),
         expected=words.expect,
     )
+
+
+def _copied(facts: Facts, words: CopiedWords | None) -> Facts:
+    """Return the facts with what an interrupted full copy left where this plan would make one."""
+    if words is None:
+        return facts
+    places = Situation(TARGET, facts, Policy()).places
+    copy = PartialCopy(
+        system_identifier=words.system_identifier,
+        begun_s=0,
+        layout={place.path: place.new for place in places.all() if not words.moved},
+        sizes={places.data.path: words.size},
+    )
+    return replace(facts, target=replace(facts.target, copy=copy))
 
 
 def _node(words: Words) -> Target:

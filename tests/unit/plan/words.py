@@ -328,6 +328,15 @@ class WalWords:
 
 
 @dataclass(frozen=True)
+class CopiedWords:
+    """What an interrupted full copy left; `moved`: the settings have changed the places since."""
+
+    size: Size
+    system_identifier: str = SYSTEM
+    moved: bool = False
+
+
+@dataclass(frozen=True)
 class TargetWords:
     """The node to be recovered.
 
@@ -357,6 +366,7 @@ class TargetWords:
     missing_wal: Lsn | None = None
     changing: str | None = None
     resumable: BaseWords | None = None
+    copied: CopiedWords | None = None
     marked: str | None = None
     process: int | None = None
     server: ServerWords | None = None

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pgpool_recovery.agent.directory.entry import (
+    Copy,
     Entry,
     NotAnEntry,
     decode_entry,
@@ -33,6 +34,7 @@ from pgpool_recovery.agent.directory.workspace import (
 from pgpool_recovery.domain.directory_state import (
     Event,
     State,
+    Swap,
     is_amid,
     keeps_copy,
     next_state,
@@ -97,7 +99,9 @@ class Journal:
                 f"{type(event).__name__} is not possible.",
                 hint="Recover the node again.",
             )
-        self._change(replace(self._entry, state=state))
+        # What is put into place is no copy any more, and none may be found beside it.
+        copy = None if isinstance(event, Swap) else self._entry.copy
+        self._change(replace(self._entry, state=state, copy=copy))
         return state
 
     def reserve(self, places: tuple[Place, ...], event: Event) -> None:
@@ -113,6 +117,15 @@ class Journal:
     def note_failed_start(self) -> None:
         """Record that a server did not start streaming after a recovery."""
         self._change(replace(self._entry, failed_starts=self._entry.failed_starts + 1))
+
+    @property
+    def copy(self) -> Copy | None:
+        """The full copy that grows, or has remained, in the workspaces."""
+        return self._entry.copy
+
+    def note_copy(self, copy: Copy | None) -> None:
+        """Record that a full copy begins; None when nothing of it is to be kept any more."""
+        self._change(replace(self._entry, copy=copy))
 
     def close(self) -> None:
         """Release the lock."""

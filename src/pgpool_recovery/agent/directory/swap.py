@@ -76,11 +76,14 @@ from pgpool_recovery.domain.error import Busy, Refused
 from pgpool_recovery.facts.step import Place, Places
 from pgpool_recovery.files.write import sync
 from pgpool_recovery.host import lock
+from pgpool_recovery.host.filesystem import size_of
 from pgpool_recovery.host.permit import withdraw_permit
 
 WAL = "wal"
 """What was moved out of a pg_wal (agent/directory/past.py)."""
 BACKUP_LABEL = "backup_label"
+WORTH_KEEPING_BYTES = 64 * 2**20
+"""A full copy that had come less far than that is begun anew: it takes a second."""
 WRITERS_END_WITHIN_S = 60.0
 """A receiver of a delta ends when its sender does, or after a write, which a disk may delay."""
 OF_NO_RUN = frozenset({JOURNAL, SPARE, lock.LOCK_NAME})
@@ -111,11 +114,12 @@ def is_tidy(data_directory: Path) -> bool:
     return True
 
 
-def reserve(places: Places, freed: Freed = unwatched) -> Journal:
+def reserve(places: Places, freed: Freed = unwatched, *, keeps_copy: bool = False) -> Journal:
     """Make the workspaces and lock the target; return the journal, which holds the lock.
 
     Raises Busy when another agent holds it. Places that an earlier run recorded are kept, because
-    the primary's tablespaces may have changed since.
+    the primary's tablespaces may have changed since. `keeps_copy`: what an earlier run copied is
+    not removed.
     """
     journal = open_new(Path(places.data.workspace))
     journal.freed = freed
@@ -123,6 +127,8 @@ def reserve(places: Places, freed: Freed = unwatched) -> Journal:
         for place in places.all():
             make_workspace(Path(place.workspace))
         walk_back(journal)  # Another run may have been interrupted since the observation.
+        if not keeps_copy:
+            forget_copy(journal)
         known = {place.path: place for place in (*journal.places, *places.all())}
         known[places.data.path] = known.pop(places.data.path)  # The data directory must be last.
         journal.reserve(tuple(known.values()), Reserve())
@@ -191,12 +197,20 @@ def undo(journal: Journal) -> State:
 def rest(journal: Journal) -> None:
     """End a run: remove incomplete copies, and the workspaces unless something waits in them.
 
-    What can wait is a directory that a copy replaced, own files or WAL without a place, a half
-    changed directory, or something to remember about the node.
+    What can wait is what was copied of a full copy, if it is worth going on from; a directory that
+    a copy replaced; own files or WAL without a place; a half changed directory; or something to
+    remember about the node.
     """
+    if journal.copy is not None and copied_bytes(journal) < WORTH_KEEPING_BYTES:
+        journal.note_copy(None)
+    elif journal.copy is not None:
+        # It may be complete. No one must start a server where it waits, or take it for the data.
+        (Path(journal.places[-1].new) / "global" / "pg_control").unlink(missing_ok=True)
     _remove_copies(journal)
     state = next_state(journal.state, End())
-    waits = any(has_old(place) or has_condemned(place) for place in journal.places)
+    waits = journal.copy is not None or any(
+        has_old(place) or has_condemned(place) for place in journal.places
+    )
     kept = any((journal.workspace / name).exists() for name in (OWN, WAL))
     if waits or kept or journal.has_facts or state != Free():
         journal.take(End())  # This may need the spare room, which is released next.
@@ -209,8 +223,27 @@ def rest(journal: Journal) -> None:
         discard(journal.workspace, journal.freed)
 
 
+def forget_copy(journal: Journal) -> None:
+    """Remove what was copied of a full copy: it is of no use, or in the way."""
+    journal.note_copy(None)
+    _remove_copies(journal)
+
+
+def copied_bytes(journal: Journal) -> int:
+    """Return the size of what was copied of a full copy."""
+    if journal.copy is None:
+        return 0
+    count = lambda: journal.freed(0)  # noqa: E731 - it takes a while, and gets on
+    return sum(size_of(Path(new), count) for new in journal.copy.layout.values())
+
+
 def _remove_copies(journal: Journal) -> None:
-    """Remove all copies, but not the data directory itself if it was taken out."""
+    """Remove all copies, but not the data directory itself if it was taken out.
+
+    A full copy that the journal knows of stays until it is forgotten.
+    """
+    if journal.copy is not None:
+        return
     for place in journal.places:
         if place is not journal.places[-1] or not keeps_copy(journal.state):
             remove_copy(place, journal.freed)
@@ -273,7 +306,8 @@ def remove_old_data(journal: Journal, places: Places) -> None:
     for place in reversed(places.all()):
         remove_contents(place, journal.freed)
         remove_old(place, journal.freed)
-    remove_copy(places.data, journal.freed)  # It may be the directory itself, half changed.
+    if journal.copy is None:
+        remove_copy(places.data, journal.freed)  # It may be the directory itself, half changed.
     journal.take(Done())
 
 

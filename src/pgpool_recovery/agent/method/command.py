@@ -208,6 +208,10 @@ def _prepare(step: RunCommand) -> None:
     make_directory(new)
     for location in step.locations.values():
         make_directory(Path(location))
+    if not step.method.keep_data:
+        for directory in (str(new), *step.locations.values()):
+            if _entries(directory):  # What a full copy has left, for example, to go on from it.
+                raise Undone(f"{directory} is not empty, so a command cannot be run there")
     if step.method.keep_data:
         remove(new / PID_FILE_NAME)  # A crash left it behind.
         withdraw_own_files(new)
@@ -284,17 +288,23 @@ def _odd(step: RunCommand) -> Iterator[str]:
         return
     own = {entry.name for entry in own_entries(new)}
     links = {KEPT_WAL, *UNSENT_DIRECTORIES}
-    for entry in sorted(os.scandir(new), key=lambda entry: entry.name):
+    for entry in sorted(_entries(new), key=lambda entry: entry.name):
         if entry.name in CLUSTER_ENTRIES and not (entry.is_symlink() and entry.name in links):
             is_tablespaces = entry.name == "pg_tblspc"
             yield from _odd_files(entry, user, step, is_tablespaces=is_tablespaces)
         elif entry.name in own and entry.stat(follow_symlinks=False).st_uid != user:
             yield f"{entry.path} belongs to another user."
     for oid, location in step.locations.items():
-        for below in os.scandir(location):
+        inside = _entries(location)
+        for below in inside:
             yield from _odd_files(below, user, step, is_tablespaces=False)
-        if not any(os.scandir(location)):
+        if not inside:
             yield f"Tablespace {oid} is empty: nothing is in {location}."
+
+
+def _entries(directory: str | Path) -> list[os.DirEntry[str]]:
+    with os.scandir(directory) as found:
+        return list(found)
 
 
 def _odd_files(
@@ -306,7 +316,7 @@ def _odd_files(
     elif stat.S_ISLNK(status.st_mode):
         yield f"{entry.path} is a link to {Path(entry.path).readlink()}."
     elif stat.S_ISDIR(status.st_mode):
-        for below in os.scandir(entry.path):
+        for below in _entries(entry.path):
             if not (is_tablespaces and below.is_symlink()):
                 yield from _odd_files(below, user, step, is_tablespaces=False)
     elif not stat.S_ISREG(status.st_mode):
@@ -330,7 +340,7 @@ def _odd_tablespaces(step: RunCommand) -> Iterator[str]:
         elif not link.is_symlink():
             yield f"{link} is not a link to {wanted}, where this tablespace must be."
     for oid, location in step.locations.items():
-        if not (spaces / str(oid)).is_symlink() and not any(os.scandir(location)):
+        if not (spaces / str(oid)).is_symlink() and not _entries(location):
             yield f"It lacks tablespace {oid}, which must be in {location}."
 
 

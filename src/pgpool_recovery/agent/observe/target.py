@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pgpool_recovery.agent.directory.configuration import read_configuration
 from pgpool_recovery.agent.directory.history_file import read_history
+from pgpool_recovery.agent.directory.journal import read_entry
 from pgpool_recovery.agent.directory.local_wal import first_missing
 from pgpool_recovery.agent.directory.own_login import OwnLogin
 from pgpool_recovery.agent.directory.own_wal import own_wal
@@ -22,14 +23,21 @@ from pgpool_recovery.domain.directory_state import Changing, Finished, target_st
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.domain.record import replace
 from pgpool_recovery.domain.wal import History, Point
-from pgpool_recovery.facts.facts import Base, Configuration, LocalWal, PlaceFacts, TargetFacts
+from pgpool_recovery.facts.facts import (
+    Base,
+    Configuration,
+    LocalWal,
+    PartialCopy,
+    PlaceFacts,
+    TargetFacts,
+)
 from pgpool_recovery.facts.leftover import OLD_FILE, SIGNAL, STANDBY_SIGNAL, LeftFiles
 from pgpool_recovery.files.text import read_text
 from pgpool_recovery.files.write import open_nameless
 from pgpool_recovery.host import zstd
 from pgpool_recovery.host.command_line import find_given
 from pgpool_recovery.host.file_access import look_as_target, spare_wal_bytes
-from pgpool_recovery.host.filesystem import mounts_inside
+from pgpool_recovery.host.filesystem import mounts_inside, size_of
 from pgpool_recovery.host.installation import find_bin_directory
 from pgpool_recovery.host.lock import is_locked
 from pgpool_recovery.host.manager import find_manager, find_marks
@@ -112,6 +120,7 @@ def observe(request: Observe, stop: Stop, own_login: OwnLogin) -> TargetFacts:
         own_wal=in_wal,
         access=replace(access, spare_wal_bytes=spare_wal_bytes(contents / "pg_wal", in_wal.files)),
         marked_identifier=_identifier(marker),
+        copy=_copy(data, stop),
     )
 
 
@@ -162,6 +171,16 @@ def _history(data: Path, control: ControlData | None) -> History | None:
         return read_history(data / "pg_wal" / f"{timeline:08X}.history", timeline)
     except (OSError, Refused):
         return None
+
+
+def _copy(data: Path, stop: Stop) -> PartialCopy | None:
+    """Return what the journal says about an interrupted full copy, and how far it came."""
+    copies = (read_entry(workspace).copy for workspace in workspaces_of(data))
+    copy = next(filter(None, copies), None)
+    if copy is None:
+        return None
+    sizes = {path: size_of(Path(new), stop.got_on) for path, new in copy.layout.items()}
+    return PartialCopy(copy.system_identifier, copy.begun_s, dict(copy.layout), sizes)
 
 
 def _can_clone(data: Path) -> bool:

@@ -20,6 +20,7 @@ METHODS = (
     "incremental",
     "restore",
     "command",
+    "delta",
     "basebackup",
 )
 """The same as `facts.policy.Method`, which takes too long to import for a help text."""

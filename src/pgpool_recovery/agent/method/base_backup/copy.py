@@ -20,13 +20,13 @@ from pgpool_recovery.agent.method.base_backup.destination import (
 )
 from pgpool_recovery.agent.method.base_backup.login import of_backup
 from pgpool_recovery.agent.method.base_backup.manifest import ManifestCheck
-from pgpool_recovery.agent.method.base_backup.meanwhile import PROGRAM, WalMeanwhile
+from pgpool_recovery.agent.method.base_backup.meanwhile import NOT_WHOLE, PROGRAM, WalMeanwhile
 from pgpool_recovery.agent.method.guarded.durable import make_durable
 from pgpool_recovery.agent.method.incremental.changed_blocks import CheckPage
 from pgpool_recovery.agent.method.incremental.received import page_check
 from pgpool_recovery.agent.method.incremental.relation_file import parse_path
 from pgpool_recovery.agent.method.tar_stream import Sink
-from pgpool_recovery.domain.error import Refused, Undone
+from pgpool_recovery.domain.error import Refused, Undone, Unreachable
 from pgpool_recovery.domain.event import Emit, Moved, Said
 from pgpool_recovery.domain.record import record, replace
 from pgpool_recovery.domain.wal import Point
@@ -71,9 +71,19 @@ def copy_base_backup(
 
     The checkpoint is a fast one, because a spread one takes as long as checkpoint_timeout allows;
     on a standby it is a restartpoint. Raises Undone when a file is not as the manifest says, when
-    the backup fails or is silent for too long, and when pg_receivewal ends early; Refused when the
-    server refuses the backup, and Unreachable when the connection is lost.
+    the backup fails or is silent for too long, when pg_receivewal ends early, and when the
+    connection is lost: this host and the runner are still there, so another method, or another
+    server, can follow. Raises Refused when the server refuses the backup.
     """
+    try:
+        _copy(step, own_login, stop, emit, limits)
+    except Unreachable as lost:
+        raise Undone(lost.message, detail=lost.detail, hint=lost.hint) from lost
+
+
+def _copy(
+    step: CopyBaseBackup, own_login: OwnLogin, stop: Stop, emit: Emit, limits: StreamLimits
+) -> None:
     conninfo = of_backup(step.conninfo, step.slot_name)
     of_wal = of_backup(step.wal_conninfo or step.conninfo, step.slot_name)
     wal = WalMeanwhile(
@@ -81,7 +91,7 @@ def copy_base_backup(
         Path(step.places.data.new) / WAL,
         step.slot_name if step.streams_by_slot else None,
         step.segment_bytes,
-        lambda line: emit(Said(PROGRAM, line)),
+        lambda line: None if NOT_WHOLE in line else emit(Said(PROGRAM, line)),
     )
 
     def check() -> None:
@@ -96,15 +106,15 @@ def copy_base_backup(
         max_rate_kb=None if step.max_rate is None else kilobytes(step.max_rate),
     )
     login = own_login.whole(conninfo)
-    name = THE_PRIMARY if step.source is None else str(step.source)
+    server = THE_PRIMARY if step.source is None else str(step.source)
     with (
-        open_backup(login, limits, check, name) as connection,
+        open_backup(login, limits, check, server) as connection,
         wal,
         closing(Arrivals(new_checksum, check)) as arrivals,
     ):
-        server = _ask(connection)
+        facts = _ask(connection)
         begun = _begin(connection, wanted)
-        copy = _Copy(step, connection, begun, server, arrivals, Meter(emit), check)
+        copy = _Copy(step, connection, begun, facts, arrivals, Meter(emit), check)
         copy.prepare()
         wal.begin(begun.point, own_login, of_wal)
         end = copy.receive(algorithm)
