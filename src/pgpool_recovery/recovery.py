@@ -29,14 +29,17 @@ from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.facts.facts import Facts, PrimaryFacts
 from pgpool_recovery.facts.policy import FROM_PRIMARY, Method, Policy
 from pgpool_recovery.facts.rejection import Rejection, as_error
-from pgpool_recovery.facts.step import Delta, RepointRunning
+from pgpool_recovery.facts.source import Source
+from pgpool_recovery.facts.step import CheckMade, Delta, RepointRunning
 from pgpool_recovery.log.note import note, note_parts
 from pgpool_recovery.observe.consent import agreement_for
 from pgpool_recovery.observe.link import measure_link
+from pgpool_recovery.observe.made import see_made
 from pgpool_recovery.observe.primary import observing_primary
 from pgpool_recovery.observe.source import observe_sources
 from pgpool_recovery.observe.target import observe_target
 from pgpool_recovery.plan.ladder import make_plan
+from pgpool_recovery.plan.made import Accepted
 from pgpool_recovery.plan.plan import PassedOver, Plan
 from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.run.called_agent import CalledAgent
@@ -45,7 +48,7 @@ from pgpool_recovery.run.own_server import own_conninfo, own_server
 from pgpool_recovery.run.own_slot import OwnSlot
 from pgpool_recovery.run.party import Deadlines, Party
 from pgpool_recovery.run.run_plan import Run
-from pgpool_recovery.run.sessions import agent_of, leaving, naming, own_files
+from pgpool_recovery.run.sessions import agent_of, files_of, leaving, naming, own_files
 from pgpool_recovery.run.target_server import TargetServer
 from pgpool_recovery.talk.conversation import Conversation
 from pgpool_recovery.talk.protocol import AskStandby, FindLog
@@ -56,7 +59,7 @@ from pgpool_recovery.verify.streaming import Expected
 Proceed = Callable[[Plan, Connection, Conversation, Callable[[], PrimaryFacts]], None]
 """What to do with a target that is ready to be started; the last argument observes the primary."""
 
-READ_FROM_SOURCE = (Method.BASEBACKUP,)
+READ_FROM_SOURCE = (Method.DELTA, Method.BASEBACKUP)
 """The methods that may read from a standby."""
 
 
@@ -113,7 +116,7 @@ def is_for_another(plan: Plan, error: NotStreaming, settings: Settings) -> bool:
 
 
 def _passed_over(plan: Plan, error: RecoveryError) -> PassedOver:
-    return PassedOver(plan.method, (_reason_of(error),))
+    return PassedOver(plan.method, (_reason_of(error),), plan.own)
 
 
 def _reason_of(error: RecoveryError) -> Rejection:
@@ -171,18 +174,20 @@ def follow_ladder(
                 carry_out(plan, target, connection, agent, settings, emit)
                 break
             except (Undone, Incomplete, Refused, QueryRefused, Unreachable) as error:
+                is_lost = isinstance(error, Unreachable) and not isinstance(error, QueryRefused)
                 is_last = plan.method is Method.BASEBACKUP and plan.source is None
                 if not settings.policy.fall_down or (is_last and not may_go_on(settings, failed)):
                     raise
-                if isinstance(error, Unreachable) and plan.method is not Method.BASEBACKUP:
-                    raise
+                if is_lost and plan.source is None and plan.method is not Method.BASEBACKUP:
+                    raise  # Without the primary, or without the target, nothing else is possible.
                 if agent.is_busy or isinstance(error, NoRoom | Filled):
                     raise  # A full or read-only disk is no reason to give up the old data.
                 cut_off = error if is_last else cut_off
                 state = error.target
                 if plan.source is None:
                     failed = (*failed, _passed_over(plan, error))
-                    what, other = plan.method.value, "method"
+                    what = " ".join(filter(None, (plan.method, plan.own)))
+                    other = "method"
                 else:  # The same method may succeed with another server.
                     unread[plan.source] = _reason_of(error)
                     what, other = f"the copy from node {plan.source}", "source"
@@ -306,8 +311,10 @@ def with_sources(
         return agent_of(target, settings, pay_no_heed)
 
     found = observe_sources(connection, agent, request, facts, settings, open_agent)
-    sources = (replace(one, failed=unread.get(one.node_id)) for one in found)
-    return replace(facts, sources=tuple(sources))
+    known = {one.node_id: one for one in found}
+    for node_id, why in unread.items():  # One that failed may no longer be among those that stream.
+        known[node_id] = replace(known.get(node_id, Source(node_id)), failed=why)
+    return replace(facts, sources=tuple(known.values()))
 
 
 def carry_out(
@@ -332,8 +339,12 @@ def carry_out(
     def see(step: RepointRunning) -> None:
         see_following(connection, agent, plan, step, settings, emit)
 
-    source = own_files(target, settings)
-    Run(Party(connection, agent, slot, emit, deadlines, see, source)).carry_out(plan)
+    def judge(step: CheckMade) -> Accepted:
+        return see_made(connection, agent, target, settings, step)
+
+    node = next((step.source for step in plan.steps if isinstance(step, Delta)), None)
+    source = own_files(target, settings) if node is None else files_of(node, target, settings)
+    Run(Party(connection, agent, slot, emit, deadlines, see, source, judge)).carry_out(plan)
 
 
 def see_following(

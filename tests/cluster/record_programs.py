@@ -130,12 +130,12 @@ def _replication(server: Server, command: str) -> str:
 def _backups(recorder: Recorder, primary: Server, standby: Server) -> None:
     copy = _another(primary, "copy")
     source: Words = ["-d", primary.conninfo(), "-D", copy.data_directory, "-c", "fast"]
-    recorder.say("pg_basebackup.txt", primary, "pg_basebackup", *source, "--progress")
+    primary.machine.run([primary.installation.program("pg_basebackup"), *source])
     recorder.file("backup_label_of_primary", copy, "backup_label")
     recorder.control("base_backup_of_primary", copy)
     other = _another(standby, "other")
     source = ["-d", standby.conninfo(), "-D", other.data_directory, "-c", "fast"]
-    recorder.say("pg_basebackup_of_standby.txt", standby, "pg_basebackup", *source)
+    standby.machine.run([standby.installation.program("pg_basebackup"), *source])
     recorder.file("backup_label_of_standby", other, "backup_label")
     recorder.control("base_backup_of_standby", other)
     if primary.installation.major >= 17:

@@ -55,7 +55,7 @@ def test_log_of_a_recovery_has_what_support_needs(cluster: Cluster) -> None:
     assert re.search(r"plan method: basebackup\n", text)
     assert re.search(r"plan passed_over: \[PassedOver\(method: \S+, reasons: \[Rejection", text)
     assert re.search(
-        r"runs \[\S*pg_basebackup .*\n(?:.*\n)*?.*runs pg_basebackup ended after", text
+        r"runs \[\S*pg_receivewal .*\n(?:.*\n)*?.*runs pg_receivewal ended after", text
     )
     assert re.search(r"query \w+ on the primary ended after \d+\.\d{3} s: '?\d+ rows", text)
     for secret in (*PASSWORDS.values(), OWN_SECRET):

@@ -99,7 +99,7 @@ def shown(cluster: Cluster, since: int) -> str:
 
 
 def test_promise_7_password_of_a_key_is_used_kept_and_never_shown(cluster: Cluster) -> None:
-    """The recovery is a full copy, for which pg_basebackup has to open the key."""
+    """The recovery is a full copy, for which the agent and pg_receivewal have to open the key."""
     primary, node = cluster.primary, cluster.node(1)
     primary.allow(f"hostssl replication repl {node.machine.network} cert")
     own = (
@@ -117,7 +117,7 @@ def test_promise_7_password_of_a_key_is_used_kept_and_never_shown(cluster: Clust
     with settings(cluster, slowly), arguments_on(node.machine, seen):
         cluster.recover(1)
     assert_recovered(cluster, 1)
-    copies = [words for words in seen if "pg_basebackup --dbname" in words]
+    copies = [words for words in seen if "pg_receivewal --dbname" in words]
     assert copies
     assert all(f"sslkey={TLS}/repl.locked" in words for words in copies)
     assert not [words for words in seen if KEY_SECRET in words]

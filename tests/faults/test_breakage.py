@@ -593,7 +593,7 @@ def test_copy_died_before_it_was_consistent_and_the_old_data_comes_back(down: Cl
 
 
 def test_tablespace_directory_of_another_cluster(down: Cluster) -> None:
-    """It is where the new tablespace belongs; pg_basebackup would refuse that as well."""
+    """It is where the new tablespace belongs; a copy would refuse that as well."""
     node, location = down.node(1), PurePath("/var/lib/postgresql/ts/taken")
     down.node(0).create_tablespace("taken", Path(location))
     ((directory,),) = down.node(0).sql(

@@ -68,7 +68,7 @@ def test_summaries_that_are_off_or_gone(stale: Recovery) -> None:
     assert rejection.message == "the primary's WAL summaries do not go back far enough"
     assert "the first gap is at" in str(rejection.detail)
     failure = fail(stale)
-    assert failure["message"] == "the primary refuses an incremental base backup"
+    assert failure["message"] == "the primary refuses the base backup"
     assert "WAL summaries are required on timeline 1" in failure["detail"]
     assert "Make a full copy." in failure["hint"]
     primary.set(summarize_wal="off")
@@ -216,8 +216,8 @@ def test_page_that_is_broken_on_the_primary(stale: Recovery) -> None:
         stale.back_up()
     record = caught.value.record
     assert record["error"] == "Incomplete"
-    assert record["message"] == "the base backup failed on the primary"
-    assert "checksum verification failure during base backup" in record["detail"]
+    failed = "the base backup failed on the primary: checksum verification failure during base "
+    assert record["message"] == f"{failed}backup"
     assert f'checksum verification failed in file "./{path}", block 5' in record["detail"]
 
 

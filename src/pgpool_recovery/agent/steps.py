@@ -11,7 +11,11 @@ from typing import TYPE_CHECKING
 
 from pgpool_recovery.agent.directory import past, swap
 from pgpool_recovery.agent.directory.journal import Journal
-from pgpool_recovery.agent.directory.own_files import withdraw_own_files
+from pgpool_recovery.agent.directory.own_files import (
+    keep_own_files,
+    own_directory,
+    withdraw_own_files,
+)
 from pgpool_recovery.agent.directory.own_login import OwnLogin
 from pgpool_recovery.agent.directory.spare import drop_spare
 from pgpool_recovery.agent.method.make_standby import (
@@ -40,6 +44,7 @@ from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.domain.wal import Point
 from pgpool_recovery.facts.policy import Method, kilobytes
 from pgpool_recovery.facts.step import (
+    CheckMade,
     Clone,
     ConfigureStandby,
     CopyBaseBackup,
@@ -54,6 +59,7 @@ from pgpool_recovery.facts.step import (
     Reserve,
     RestoreBackup,
     Rewind,
+    RunCommand,
     SwapIn,
     TakeOut,
     TargetStep,
@@ -72,6 +78,8 @@ from pgpool_recovery.talk.protocol import (
     FindLog,
     Limits,
     LogPosition,
+    Made,
+    Observe,
 )
 
 if TYPE_CHECKING:
@@ -127,6 +135,8 @@ class Steps:
         """What undoes the changes of files; the last one is undone first."""
         self._backup: IncrementalBackup | None = None
         self._removal = Meter(emit)
+        self._made_end: Point | None = None
+        """Where the base backup ended that a command has restored, if it says so."""
         self._delta: DeltaWrite | None = None
 
     @property
@@ -184,6 +194,11 @@ class Steps:
                 self._rewind(step, journal, connect_s)
             case RestoreBackup():
                 self._restore(step, journal, stall_s)
+            case RunCommand():
+                self._run_command(step, journal)
+            case CheckMade(_, method):
+                if method.keep_data:
+                    journal.take(Changed())
             case PutInPlace(places):
                 swap.put_data_in(journal, places.data)
 
@@ -239,6 +254,8 @@ class Steps:
                 left_out=request.left_out,
                 locations=step.locations,
                 max_rate_kb=None if step.max_rate is None else kilobytes(step.max_rate),
+                compression=step.compression,
+                workers=step.workers,
                 limits=StreamLimits(limits.connect_s, limits.backup_start_s, limits.silence_s),
             ),
             self._stop,
@@ -391,6 +408,34 @@ class Steps:
             journal.take(LeftAlone())
             raise untouched.error from untouched
         journal.take(Changed())
+
+    def _run_command(self, step: RunCommand, journal: Journal) -> None:
+        from pgpool_recovery.agent.method.command import CouldNot, run_command
+
+        keeps_data = step.method.keep_data
+        if keeps_data:
+            journal.take(Change(Method.COMMAND))
+        try:
+            self._made_end = run_command(step, self._own_login, self._stop, self._emit)
+        except CouldNot as unchanged:
+            if keeps_data:
+                new = Path(step.places.data.new)
+                keep_own_files(own_directory(Path(step.places.data.path)), new)
+                journal.take(LeftAlone())
+            raise unchanged.error from unchanged
+
+    def see_made(self, wanted: Observe) -> Made:
+        """Return the facts about what a command has made, before it is known to be sound.
+
+        The login in its files, if there is one, is that of the node that was backed up.
+        """
+        from pgpool_recovery.agent.method.command import manifest_end
+        from pgpool_recovery.agent.observe.target import observe
+
+        facts, end = observe(wanted, self._stop, OwnLogin()), self._made_end
+        if end is None and facts.backup_start is not None:
+            end = manifest_end(Path(wanted.data_directory), facts.backup_start)
+        return Made(facts, end)
 
     def undo(self) -> TargetState:
         """Undo what was done, and return the state of the target after that.

@@ -7,6 +7,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from pgpool_recovery.blocks.considerate import considerate_chunks
 from pgpool_recovery.blocks.frame import CHUNK_BYTES
 from pgpool_recovery.blocks.path import CONTROL_FILE, OURS, VERSION_FILE, parts_of, tablespace_of
 from pgpool_recovery.domain.control_file import is_whole
@@ -32,7 +33,7 @@ class SourceFiles:
     def __init__(self, source: BlockSource) -> None:
         self._data = Path(source.data_directory)
         self._source = source
-        self._buffer = memoryview(bytearray(CHUNK_BYTES))
+        self._buffers = tuple(memoryview(bytearray(CHUNK_BYTES)) for _ in range(2))
 
     def place(self, path: str) -> Path:
         """Return where a file is."""
@@ -129,24 +130,12 @@ class SourceFiles:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
                 raise FileNotFoundError(errno.ENOENT, "it is not a regular file", str(place))
-            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_SEQUENTIAL)
-            yield from self._chunks(descriptor, status.st_size)
+            yield from considerate_chunks(descriptor, status.st_size, self._buffers)
         except OSError as error:
             error.filename = error.filename or str(place)
             raise
         finally:
             os.close(descriptor)
-
-    def _chunks(self, descriptor: int, size_bytes: int) -> Iterator[memoryview]:
-        offset = 0
-        while offset < size_bytes:
-            wanted = self._buffer[: size_bytes - offset]
-            count = _read_into(descriptor, wanted, offset)
-            if count:
-                yield wanted[:count]
-            if count < len(wanted):
-                return
-            offset += count
 
     def reread(self, path: str, offset: int, count: int) -> bytes:
         """Return a part of a file again; it may be shorter now."""
@@ -173,17 +162,6 @@ class SourceFiles:
             detail=f"It was read {CONTROL_TRIES} times.",
             hint="Check the disk of the source.",
         )
-
-
-def _read_into(descriptor: int, wanted: memoryview, offset: int) -> int:
-    """Fill a buffer from a file as far as that goes; return how many bytes there were."""
-    reached = 0
-    while reached < len(wanted):
-        count = os.preadv(descriptor, [wanted[reached:]], offset + reached)
-        if not count:
-            break
-        reached += count
-    return reached
 
 
 def order(path: str) -> tuple[str, ...]:

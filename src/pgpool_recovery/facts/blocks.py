@@ -1,7 +1,7 @@
 """What the two ends of a comparison of blocks are told: where they read, and where they write."""
 
 from pgpool_recovery.domain.record import record
-from pgpool_recovery.domain.wal import Lsn
+from pgpool_recovery.domain.wal import Lsn, Point
 
 
 @record
@@ -49,3 +49,16 @@ class BlockTarget:
     token: str
     check_pages_from: Lsn | None
     is_whole: bool = False
+
+
+@record
+class FileBackup:
+    """A backup that has begun: where replay will start, and what there is to read.
+
+    `locations` are those of the server's tablespaces, by OID.
+    """
+
+    start: Point
+    source: BlockSource
+    locations: dict[int, str]
+    major: int

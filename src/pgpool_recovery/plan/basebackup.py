@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pgpool_recovery.domain.synchronous import parse_standby_names
 from pgpool_recovery.facts.access import reject_own_files, reject_source
 from pgpool_recovery.facts.facts import TargetFacts
-from pgpool_recovery.facts.policy import Compress, KeepOld, Method, Verify
+from pgpool_recovery.facts.policy import KeepOld, Method, Verify
 from pgpool_recovery.facts.rejection import Rejection
 from pgpool_recovery.facts.step import (
     CopyBaseBackup,
@@ -15,19 +15,13 @@ from pgpool_recovery.facts.step import (
     Step,
     SwapIn,
 )
+from pgpool_recovery.plan.compression import compression, workers
 from pgpool_recovery.plan.meanwhile import Meanwhile, meanwhile
 from pgpool_recovery.plan.plan import OldData, Plan
 from pgpool_recovery.plan.refusal import reject_replacement
 from pgpool_recovery.plan.situation import Situation
 from pgpool_recovery.plan.source import choose_source
 from pgpool_recovery.plan.space import Space, keeps_old, reject_space, spaces
-
-SERVER_COMPRESSES_SINCE = 15
-FAST_LINK_BYTES_PER_S = 250e6
-ZSTD = "zstd"
-COMPRESSION_WORKERS = 2
-"""Threads that compress on the primary: one may not keep up with such a link, and more would take
-too much from its clients."""
 
 
 def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
@@ -37,20 +31,20 @@ def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
     if rejections:
         return rejections
     places, copy_bytes = situation.places, situation.facts.primary.copy_bytes
-    old_data, compression = old_data_of(situation), _compression(situation)
+    old_data = old_data_of(situation)
     copy = CopyBaseBackup(
         bin_directory=situation.bin_directory,
         conninfo=reading.conninfo(situation),
         slot_name=situation.target.slot_name,
-        places=reading.places(places),
+        places=places,
         max_rate=situation.policy.max_rate,
-        compression=compression,
+        compression=compression(situation),
         size_bytes=copy_bytes,
         segment_bytes=situation.wal.segment_bytes,
-        # The slot is the primary's: from a standby, its WAL is streamed without one.
-        streams_by_slot=reading.source is None and not _would_be_synchronous(situation),
+        streams_by_slot=not _would_be_synchronous(situation),
         source=reading.node,
-        workers=None if compression is None else COMPRESSION_WORKERS,
+        wal_conninfo=None if reading.source is None else situation.conninfo,
+        workers=workers(situation),
         verifies_pages=situation.policy.verify is Verify.PAGES,
         system_identifier=situation.facts.primary.system_identifier,
     )
@@ -104,22 +98,6 @@ def _would_be_synchronous(situation: Situation) -> bool:
     """
     awaited = parse_standby_names(situation.facts.primary.synchronous_standby_names)
     return awaited.has(situation.target.slot_name)
-
-
-def _compression(situation: Situation) -> str | None:
-    """Return the compression for the bottleneck: compress if the link is slower than that.
-
-    It is zstd at its quickest level, whatever is wanted: the target has a library for it, and with
-    threads the primary compresses as quickly as with lz4.
-    """
-    primary, wanted = situation.facts.primary, situation.policy.compress
-    if primary.major < SERVER_COMPRESSES_SINCE or wanted is Compress.NONE:
-        return None
-    if ZSTD not in primary.compressions or not situation.facts.target.has_zstd:
-        return None
-    link = situation.facts.link_bytes_per_s
-    is_slow = link is not None and link <= FAST_LINK_BYTES_PER_S
-    return ZSTD if wanted is not Compress.AUTO or is_slow else None
 
 
 def _reject(situation: Situation) -> Iterator[Rejection]:

@@ -38,38 +38,42 @@ from pgpool_recovery.plan.partial_copy import is_usable
 from pgpool_recovery.plan.past import after_changes
 from pgpool_recovery.plan.plan import OldData, Plan
 from pgpool_recovery.plan.situation import Situation
+from pgpool_recovery.plan.source import Reading, choose_source
 
 
 def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
     """Return the plan for a comparison of all blocks, or why it is not possible."""
+    reading = choose_source(situation)
     if is_usable(situation):
-        made = _whole(situation)
+        made = _whole(situation, reading)
         if isinstance(made, Plan):
             return made
-    rejections = tuple(_reject(situation))
+    rejections = (*_reject(situation), *reading.rejections)
     if rejections:
         return rejections
     return Plan(
         target_name=situation.name,
         method=Method.DELTA,
-        summary="the blocks that differ, and WAL",
+        summary=f"the blocks that differ{reading.whence}, and WAL",
         slot_name=situation.target.slot_name,
         moved_bytes=None,
         old_data=old_data(situation),
         needs=room_to_grow(situation),
         steps=in_place_steps(situation, [delta_step(situation), *after_changes(situation)]),
         notes=(
-            _what_is_read(situation),
+            _what_is_read(situation, reading),
+            *reading.notes,
             *notes_on_kept_wal(situation.facts.primary, _forecast(situation)),
         ),
         forecast=_forecast(situation),
+        source=reading.node_id,
     )
 
 
-def _whole(situation: Situation) -> Plan | tuple[Rejection, ...]:
+def _whole(situation: Situation, reading: Reading) -> Plan | tuple[Rejection, ...]:
     """Return the plan that goes on from what an interrupted full copy left, or why none can."""
     copy = situation.facts.target.copy
-    rejections = (*_reject_read(situation), *reject_beside(situation))
+    rejections = (*_reject_read(situation), *reject_beside(situation), *reading.rejections)
     if rejections or copy is None:
         return rejections
     places = situation.places
@@ -90,10 +94,12 @@ def _whole(situation: Situation) -> Plan | tuple[Rejection, ...]:
         needs=tuple(space.room(is_freed=is_freed) for space in spaces_of(situation)),
         steps=steps_beside(situation, step, keeps_copy=True),
         notes=(
-            _what_is_read(situation),
+            _what_is_read(situation, reading),
+            *reading.notes,
             *notes_on_kept_wal(situation.facts.primary, forecast),
         ),
         forecast=forecast,
+        source=reading.node_id,
     )
 
 
@@ -118,13 +124,14 @@ def delta_step(situation: Situation) -> Delta:
         max_rate=situation.policy.max_rate,
         workers=situation.policy.workers,
         verifies_pages=situation.policy.verify is Verify.PAGES,
+        source=choose_source(situation).node,
     )
 
 
-def _what_is_read(situation: Situation) -> str:
+def _what_is_read(situation: Situation, reading: Reading) -> str:
     """Return the note about what the comparison costs, which is not known from what is moved."""
     size, rate = situation.facts.primary.copy_bytes, situation.policy.max_rate
-    what = f"about {pretty_size(size)} is read on the primary and on {situation.name}"
+    what = f"about {pretty_size(size)} is read on {reading.server} and on {situation.name}"
     if rate is None:
         return f"{what}, in the background, without a limit (max_rate)"
     seconds = ceil(size / 1024 / kilobytes(rate))

@@ -10,6 +10,7 @@ from pgpool_recovery.facts.facts import Base
 from pgpool_recovery.facts.policy import Method, Verify
 from pgpool_recovery.facts.rejection import Rejection
 from pgpool_recovery.facts.step import Incremental
+from pgpool_recovery.plan.compression import compression, workers
 from pgpool_recovery.plan.in_place import (
     in_place_steps,
     locations,
@@ -67,6 +68,8 @@ def incremental_step(situation: Situation) -> Incremental:
         locations=locations(situation),
         max_rate=situation.policy.max_rate,
         verifies_pages=situation.policy.verify is Verify.PAGES,
+        compression=compression(situation),
+        workers=workers(situation),
     )
 
 

@@ -36,7 +36,7 @@ from pgpool_recovery.plan.taken_out import (
 )
 
 OLDEST_MAJOR = 14
-NEEDED_WAL_SENDERS = 2  # pg_basebackup opens one for the files and one for the WAL.
+NEEDED_WAL_SENDERS = 2  # A full copy opens one for the files and one for the WAL.
 
 
 def refuse(situation: Situation) -> Iterator[Rejection]:

@@ -60,7 +60,7 @@ class Situation:
     def standby_conninfo(self) -> Conninfo:
         """The connection for the standby: with a database if it synchronises failover slots.
 
-        Our own programs do not get that keyword: pg_basebackup would be checked against pg_hba.conf
+        Our own logins do not get that keyword: pg_receivewal would be checked against pg_hba.conf
         for that database.
         """
         dbname = database(self.facts)

@@ -175,15 +175,23 @@ def reject_full(name: str, target: TargetFacts) -> Iterator[Rejection]:
 
 
 def reject_wal_room(
-    name: str, primary: PrimaryFacts, target: TargetFacts, wal_bytes: int
+    name: str,
+    primary: PrimaryFacts,
+    target: TargetFacts,
+    wal_bytes: int,
+    *,
+    is_from_archive: bool = False,
 ) -> Iterator[Rejection]:
     """Report that there is no space for the WAL that the node receives until it has caught up.
 
-    The node removes WAL as it proceeds, so it never keeps more than the primary does. Files in its
-    pg_wal that wait to be recycled make room.
+    The node removes WAL as it proceeds, so it never keeps more than the primary does, or, of what
+    it gets from an archive, about max_wal_size: a file that was replayed stays in its pg_wal until
+    the next restartpoint (KeepFileRestoredFromArchive in xlogarchive.c). Files in its pg_wal that
+    wait to be recycled make room.
     """
     place = target.wal or target.data
-    needed = max(0, min(wal_bytes, primary.wal_bytes) - target.access.spare_wal_bytes)
+    most = max(primary.wal_bytes, primary.max_wal_bytes if is_from_archive else 0)
+    needed = max(0, min(wal_bytes, most) - target.access.spare_wal_bytes)
     free = place.filesystem.free_bytes
     if target.is_sound and place.filesystem.device == target.data.filesystem.device:
         free += target.data.waiting_bytes or 0  # That is removed first.

@@ -15,7 +15,12 @@ from pgpool_recovery.domain.error import RecoveryError, Refused, Undone, Unreach
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.wal import History, Point, TimelineId, parse_history, parse_lsn
 from pgpool_recovery.files.text import text_of
-from pgpool_recovery.postgres.connection import TICK_MS, error_message, open_replication
+from pgpool_recovery.postgres.connection import (
+    THE_PRIMARY,
+    TICK_MS,
+    error_message,
+    open_replication,
+)
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -35,7 +40,7 @@ BASE_ARCHIVE = "base.tar"
 END_OF_ARCHIVE = bytes(1024)
 """Two headers of zeros; servers before PostgreSQL 15 leave them out."""
 
-BROKEN_PROTOCOL = "the primary broke the protocol of a base backup"
+BROKEN_PROTOCOL = "the server broke the protocol of a base backup"
 WITHOUT_SUMMARIES = "Set summarize_wal = on on every node, long before it is needed."
 DIVERGED = "The target has diverged from the primary. Rewind it first, or make a full copy."
 REFUSALS = (
@@ -111,11 +116,14 @@ class BackupConnection:
 
     `check` is called at least every `TICK_MS` while the server is silent; an exception from it ends
     the wait. Raises Refused when the server refuses the backup, Undone when it fails later or is
-    silent for too long, and Unreachable when the connection is lost.
+    silent for too long, and Unreachable when the connection is lost; these call the server `name`.
     """
 
-    def __init__(self, pgconn: "PGconn", limits: StreamLimits, check: Callable[[], None]) -> None:
+    def __init__(
+        self, pgconn: "PGconn", limits: StreamLimits, check: Callable[[], None], name: str
+    ) -> None:
         self._pgconn = pgconn
+        self._name = name
         self._limits = limits
         self._check = check
         self._notices: list[str] = []
@@ -203,6 +211,11 @@ class BackupConnection:
             f" MANIFEST_CHECKSUMS '{checksums}'"
             f"{rate}{_compression(wanted.compression, wanted.workers)})"
         )
+
+    def recover(self) -> None:
+        """Read what is left after a refusal, so that another command can follow."""
+        while self._result(self._limits.silence_s) is not None:
+            pass
 
     def _begin(self, command: str) -> BackupStart:
         from psycopg.pq import ExecStatus
@@ -320,8 +333,8 @@ class BackupConnection:
             self._check()
             if time.monotonic() > deadline:
                 raise Undone(
-                    f"the primary was silent for {within_s:g} s during the base backup",
-                    hint="Check the network and the primary's log.",
+                    f"{self._name} was silent for {within_s:g} s during the base backup",
+                    hint=f"Check the network, and the log of {self._name}.",
                 )
         try:
             self._pgconn.consume_input()
@@ -343,13 +356,14 @@ class BackupConnection:
         )
         said = [_decode(result.error_field(field) or b"") for field in fields]
         if self._is_streaming:
-            detail = "\n".join(text for text in (*said, *self._notices) if text)
-            return Undone("the base backup failed on the primary", detail=detail)
-        return refusal(said)
+            why, *more = [text for text in (*said, *self._notices) if text]
+            message = f"the base backup failed on {self._name}: {why}"
+            return Undone(message, detail="\n".join(more) or None)
+        return refusal(said, self._name)
 
     def _lost(self) -> Unreachable:
         return Unreachable(
-            "the connection to the primary was lost", detail=error_message(self._pgconn) or None
+            f"the connection to {self._name} was lost", detail=error_message(self._pgconn) or None
         )
 
     def _notice(self, result: "PGresult") -> None:
@@ -363,11 +377,17 @@ class BackupConnection:
 
 
 def open_backup(
-    conninfo: Mapping[str, str], limits: StreamLimits, check: Callable[[], None]
+    conninfo: Mapping[str, str],
+    limits: StreamLimits,
+    check: Callable[[], None],
+    name: str = THE_PRIMARY,
 ) -> BackupConnection:
-    """Open a connection for a base backup; raise Unreachable with libpq's message."""
+    """Open a connection for a base backup of the server that messages call `name`.
+
+    Raises Unreachable with libpq's message.
+    """
     pgconn = open_replication(conninfo, within_s=limits.connect_s, check=check)
-    return BackupConnection(pgconn, limits, check)
+    return BackupConnection(pgconn, limits, check, name)
 
 
 def _message(kind: int, data: bytes | memoryview = b"") -> memoryview:
@@ -382,7 +402,7 @@ def _compression(algorithm: str | None, workers: int | None) -> str:
     return f", COMPRESSION '{algorithm}', COMPRESSION_DETAIL '{detail}'"
 
 
-def refusal(said: Iterable[str]) -> Refused:
+def refusal(said: Iterable[str], name: str = THE_PRIMARY) -> Refused:
     """Return the refusal for a server's message, detail and hint.
 
     >>> refusal(["incremental backups cannot be taken unless WAL summarization is enabled"]).hint
@@ -392,7 +412,7 @@ def refusal(said: Iterable[str]) -> Refused:
     message = words[0] if words else ""
     hints = [hint for fragment, hint in REFUSALS if fragment in message]
     return Refused(
-        "the primary refuses the base backup",
+        f"{name} refuses the base backup",
         detail="\n".join(words) or None,
         hint=hints[0] if hints else None,
     )

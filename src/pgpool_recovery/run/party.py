@@ -6,7 +6,8 @@ from pgpool_recovery.domain.error import Unreachable
 from pgpool_recovery.domain.event import Emit, Said
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.target_state import TargetState
-from pgpool_recovery.facts.step import RepointRunning, TargetStep
+from pgpool_recovery.facts.step import CheckMade, RepointRunning, TargetStep
+from pgpool_recovery.plan.made import Accepted
 from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.run.own_slot import OwnSlot
 from pgpool_recovery.run.read_server import ReadServer
@@ -14,6 +15,7 @@ from pgpool_recovery.talk.conversation import Conversation
 from pgpool_recovery.talk.protocol import TakeStep
 
 SeeFollowing = Callable[[RepointRunning], None]
+SeeMade = Callable[[CheckMade], Accepted]
 
 
 @record
@@ -35,7 +37,7 @@ class Party:
     """The participants of a run.
 
     `see_following` checks that a standby that was repointed to the primary while running streams.
-    `source` is the server whose files a delta reads.
+    `source` is the server whose files a delta reads. `see_made` judges what a command has made.
     """
 
     connection: Connection
@@ -45,6 +47,7 @@ class Party:
     deadlines: Deadlines
     see_following: SeeFollowing
     source: ReadServer
+    see_made: SeeMade
 
     def checkpoint(self) -> None:
         """Perform the checkpoint that a backup begins with, for as long as it takes.

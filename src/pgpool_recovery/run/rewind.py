@@ -16,6 +16,6 @@ def rewind(party: Party, step: Rewind) -> TargetState:
     party.connection.do("CHECKPOINT")
     party.slot.require_again()
     state = take_step(party, step)
-    if not step.is_followed_by_more:
+    if not (step.is_followed_by_more or step.is_followed_by_archive):
         see_wal(party.connection, local_wal(party, step).needed(step.segment_bytes))
     return state

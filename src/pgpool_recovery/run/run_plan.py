@@ -17,6 +17,7 @@ from pgpool_recovery.domain.error import (
 from pgpool_recovery.domain.event import StepFinished, StepStarted, Undoing
 from pgpool_recovery.domain.target_state import TargetState, with_next_step
 from pgpool_recovery.facts.step import (
+    CheckMade,
     CopyBaseBackup,
     CreateSlot,
     Delta,
@@ -24,6 +25,7 @@ from pgpool_recovery.facts.step import (
     RepointRunning,
     Reserve,
     Rewind,
+    RunCommand,
     Step,
     TargetStep,
     Touches,
@@ -31,6 +33,7 @@ from pgpool_recovery.facts.step import (
 from pgpool_recovery.log.note import span
 from pgpool_recovery.plan.plan import Plan
 from pgpool_recovery.run.basebackup import copy
+from pgpool_recovery.run.command import check_made, run_command
 from pgpool_recovery.run.delta import apply_delta
 from pgpool_recovery.run.incremental import apply_incremental
 from pgpool_recovery.run.known_state import in_state
@@ -112,6 +115,10 @@ class Run:
                 return rewind(party, step)
             case Incremental():
                 return apply_incremental(party, step)
+            case RunCommand():
+                return run_command(party, step)
+            case CheckMade():
+                return check_made(party, step)
             case Delta():
                 return apply_delta(party, step)
             case RepointRunning():

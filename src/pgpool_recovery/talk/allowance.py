@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pgpool_recovery.domain.event import Emit, Event, GotOn, Moved, Progress, Said, fit
 from pgpool_recovery.domain.record import replace
 
-PROGRAMS = ("agent", "pg_receivewal", "pg_rewind", "pgbackrest")
+PROGRAMS = ("agent", "pg_receivewal", "pg_rewind", "pgbackrest", "command")
 """The programs that an agent may name as the source of a line. The primary and the runner are not
 among them, since their lines look the same."""
 MAX_LINES = 10_000

@@ -335,7 +335,7 @@ class Conversation:
         if not self._writing.acquire(timeout=max(0.0, deadline - time.monotonic())):
             raise self._does_not_answer()
         try:
-            rest = data
+            rest = memoryview(data)
             while rest and not self._has_ended.is_set():
                 if self._is_writable():
                     with suppress(BlockingIOError):

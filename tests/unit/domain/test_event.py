@@ -24,7 +24,7 @@ LINES: list[tuple[Event, list[str]]] = [
         Progress(3 * 2**30, 2 * 2**30, 2.0**20),
         ["3072 MB of 2048 MB copied (100 %), 1.0 MB/s, 0 s left"],
     ),
-    (Said("pg_basebackup", "hello"), ["pg_basebackup: hello"]),
+    (Said("pg_receivewal", "hello"), ["pg_receivewal: hello"]),
     (Undoing("undo"), ["undo"]),
     (Finished("done", 1.0), ["done (1.0 s)"]),
 ]

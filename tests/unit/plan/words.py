@@ -140,6 +140,15 @@ class BackupWords:
 
 
 @dataclass(frozen=True)
+class CommandWords:
+    """A command of the settings; `problem`: why the target cannot run it."""
+
+    name: str
+    keep_data: bool = False
+    problem: str | None = None
+
+
+@dataclass(frozen=True)
 class LeftWords:
     """A setting that does not belong on a standby, and where it is set."""
 
@@ -440,6 +449,7 @@ class FailedWords:
     method: Method
     message: str
     detail: str | None = None
+    command: str | None = None
 
 
 @dataclass(frozen=True)
@@ -489,6 +499,7 @@ class Words:
     filesystems: dict[str, Size] = field(default_factory=lambda: {"/": Size(50 * GB)})
     link: Size | None = None
     backup: BackupWords | None = None
+    commands: tuple[CommandWords, ...] = ()
     connections: ConnectionsWords = field(default_factory=ConnectionsWords)
     policy: dict[str, Any] = field(default_factory=dict)
     failed: tuple[FailedWords, ...] = ()

@@ -151,12 +151,6 @@ def test_pg_waldump_finds_no_record_at_the_end(major: int) -> None:
 
 
 @on_each_major
-def test_lines_of_progress_of_pg_basebackup(major: int) -> None:
-    lines = recorded(major, "pg_basebackup.txt").split("\n")
-    assert [line for line in lines if "%)" not in line] == ["waiting for checkpoint", ""]
-
-
-@on_each_major
 def test_log_of_a_standby_about_itself_is_kept(major: int) -> None:
     lines = recorded(major, "server_log_of_standby.txt").splitlines()
     kept = about_itself("\n".join(lines)).splitlines()

@@ -77,6 +77,7 @@ class Site:
             Deadlines(stall_s=1, undo_s=1, answer_s=1, connect_s=1),
             cast("Any", None),
             cast("Any", None),
+            cast("Any", None),
         )
 
 

@@ -131,6 +131,7 @@ def run_with(
                 deadlines,
                 cast("Any", None),
                 cast("Any", None),
+                cast("Any", None),
             ),
         )
 

@@ -59,6 +59,16 @@ class Sink(Protocol):
         """Finish: all of the data has been written."""
 
 
+class Nothing:
+    """Takes what is not wanted, or has no data (`Sink`)."""
+
+    def write(self, data: memoryview) -> None:
+        """Discard it."""
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
 class TarStream:
     """Takes one archive in pieces; `open_sink` returns where each member goes."""
 

@@ -1,4 +1,4 @@
--- End the WAL senders of one node's copy: pg_basebackup has one for the files and one for the WAL.
+-- End the WAL senders of one node's copy: one sends the files and one the WAL.
 select pg_catalog.pg_terminate_backend(pid)
   from pg_catalog.pg_stat_activity
  where backend_type = 'walsender'

@@ -83,7 +83,7 @@ class Arrivals:
         self._thread = threading.Thread(target=self._work, daemon=True)
         self._thread.start()
 
-    def open(
+    def sink_of(
         self,
         path: str,
         place: Path,
@@ -194,7 +194,7 @@ class Arrivals:
         try:
             sync_written(file.descriptor, file.place, is_whole=is_last)
             for sync in earlier:  # They began before this one, so they end.
-                sync.result()
+                sync.result()  # no limit: the disk has the last word
             if is_last:
                 self._open.discard(file)
                 os.close(file.descriptor)

@@ -11,6 +11,7 @@ from contextlib import closing
 from pathlib import Path
 
 from pgpool_recovery.agent.directory.own_login import OwnLogin
+from pgpool_recovery.agent.method.archive import ArrivingArchive
 from pgpool_recovery.agent.method.base_backup.arrival import Arrivals, Checksum
 from pgpool_recovery.agent.method.base_backup.destination import (
     WAL,
@@ -19,13 +20,13 @@ from pgpool_recovery.agent.method.base_backup.destination import (
 )
 from pgpool_recovery.agent.method.base_backup.login import of_backup
 from pgpool_recovery.agent.method.base_backup.manifest import ManifestCheck
-from pgpool_recovery.agent.method.base_backup.meanwhile import PROGRAM, WalMeanwhile
+from pgpool_recovery.agent.method.base_backup.meanwhile import NOT_WHOLE, PROGRAM, WalMeanwhile
 from pgpool_recovery.agent.method.guarded.durable import make_durable
 from pgpool_recovery.agent.method.incremental.changed_blocks import CheckPage
 from pgpool_recovery.agent.method.incremental.received import page_check
 from pgpool_recovery.agent.method.incremental.relation_file import parse_path
-from pgpool_recovery.agent.method.tar_stream import Sink, TarStream
-from pgpool_recovery.domain.error import Refused, Undone
+from pgpool_recovery.agent.method.tar_stream import Sink
+from pgpool_recovery.domain.error import Refused, Undone, Unreachable
 from pgpool_recovery.domain.event import Emit, Moved, Said
 from pgpool_recovery.domain.record import record, replace
 from pgpool_recovery.domain.wal import Point
@@ -35,7 +36,6 @@ from pgpool_recovery.files.text import text_of
 from pgpool_recovery.host import crc32c
 from pgpool_recovery.host.meter import Meter
 from pgpool_recovery.host.stop import Stop
-from pgpool_recovery.host.zstd import Decompressor
 from pgpool_recovery.postgres.backup_stream import (
     ARCHIVE,
     BROKEN_PROTOCOL,
@@ -48,8 +48,8 @@ from pgpool_recovery.postgres.backup_stream import (
     StreamLimits,
     open_backup,
 )
+from pgpool_recovery.postgres.connection import THE_PRIMARY
 
-COMPRESSED = ".zst"
 UNITS = {"B": 1, "kB": 2**10, "MB": 2**20, "GB": 2**30, "TB": 2**40}
 
 
@@ -70,17 +70,28 @@ def copy_base_backup(
     """Copy the files of the primary or a standby, each checked, and the WAL written meanwhile.
 
     The checkpoint is a fast one, because a spread one takes as long as checkpoint_timeout allows;
-    on a standby it is a restartpoint. Raises Undone when a file is not as the manifest says, when the backup fails or is silent for
-    too long, and when pg_receivewal ends early; Refused when the primary refuses the backup, and
-    Unreachable when the connection is lost.
+    on a standby it is a restartpoint. Raises Undone when a file is not as the manifest says, when
+    the backup fails or is silent for too long, when pg_receivewal ends early, and when the
+    connection is lost: this host and the runner are still there, so another method, or another
+    server, can follow. Raises Refused when the server refuses the backup.
     """
+    try:
+        _copy(step, own_login, stop, emit, limits)
+    except Unreachable as lost:
+        raise Undone(lost.message, detail=lost.detail, hint=lost.hint) from lost
+
+
+def _copy(
+    step: CopyBaseBackup, own_login: OwnLogin, stop: Stop, emit: Emit, limits: StreamLimits
+) -> None:
     conninfo = of_backup(step.conninfo, step.slot_name)
+    of_wal = of_backup(step.wal_conninfo or step.conninfo, step.slot_name)
     wal = WalMeanwhile(
         step.bin_directory,
         Path(step.places.data.new) / WAL,
         step.slot_name if step.streams_by_slot else None,
         step.segment_bytes,
-        lambda line: emit(Said(PROGRAM, line)),
+        lambda line: None if NOT_WHOLE in line else emit(Said(PROGRAM, line)),
     )
 
     def check() -> None:
@@ -95,11 +106,17 @@ def copy_base_backup(
         max_rate_kb=None if step.max_rate is None else kilobytes(step.max_rate),
     )
     login = own_login.whole(conninfo)
-    connection, server, begun = _begin(wanted, lambda: open_backup(login, limits, check))
-    with connection, wal, closing(Arrivals(new_checksum, check)) as arrivals:
-        copy = _Copy(step, connection, begun, server, arrivals, Meter(emit), check)
+    server = THE_PRIMARY if step.source is None else str(step.source)
+    with (
+        open_backup(login, limits, check, server) as connection,
+        wal,
+        closing(Arrivals(new_checksum, check)) as arrivals,
+    ):
+        facts = _ask(connection)
+        begun = _begin(connection, wanted)
+        copy = _Copy(step, connection, begun, facts, arrivals, Meter(emit), check)
         copy.prepare()
-        wal.begin(begun.point, own_login, conninfo)
+        wal.begin(begun.point, own_login, of_wal)
         end = copy.receive(algorithm)
         copy.make_durable()
         wal.end(end, stop, is_of_primary=step.source is None)
@@ -117,19 +134,15 @@ def choose_checksum() -> tuple[str, Callable[[], Checksum]]:
     return "SHA256", hashlib.sha256
 
 
-def _begin(
-    wanted: FullBackup, connect: Callable[[], BackupConnection]
-) -> tuple[BackupConnection, Server, BackupStart]:
+def _begin(connection: BackupConnection, wanted: FullBackup) -> BackupStart:
     """Have the backup begin; without workers if the server's library has no threads."""
-    connection = connect()
     try:
-        server = _ask(connection)
-        return connection, server, connection.start_full(wanted)
-    except BaseException as error:
-        connection.close()
-        if wanted.workers is None or not isinstance(error, Refused):
+        return connection.start_full(wanted)
+    except Refused:
+        if wanted.workers is None:
             raise
-    return _begin(replace(wanted, workers=None), connect)
+        connection.recover()
+    return connection.start_full(replace(wanted, workers=None))
 
 
 def _ask(connection: BackupConnection) -> Server:
@@ -187,7 +200,7 @@ class _Copy:
 
     def receive(self, algorithm: str) -> Point:
         """Write all files and compare them with the manifest; return where the backup ends."""
-        archive: _Archive | None = None
+        archive: ArrivingArchive | None = None
         manifest: ManifestCheck | None = None
         try:
             for message in self._connection.messages():
@@ -234,14 +247,13 @@ class _Copy:
             raise Undone("the base backup has no manifest")
         manifest.finish(self._begun.point, end, self._server.system_identifier)
 
-    def _begin_archive(self, file: str) -> "_Archive":
-        is_compressed = file.endswith(COMPRESSED)
-        name = file.removesuffix(COMPRESSED).removesuffix(".tar")
-        self._archives.append(name)
-        return _Archive(TarStream(file, self._to.opener(name)), is_compressed=is_compressed)
+    def _begin_archive(self, file: str) -> ArrivingArchive:
+        archive = ArrivingArchive(file, self._to.opener)
+        self._archives.append(archive.name)
+        return archive
 
     def _open_file(self, path: str, place: Path, mode: int) -> Sink:
-        return self._arrivals.open(
+        return self._arrivals.sink_of(
             path,
             place,
             mode,
@@ -260,31 +272,6 @@ class _Copy:
         self._meter.tell(self._done_bytes, max(self._done_bytes, self._step.size_bytes))
 
 
-class _Archive:
-    """An archive that arrives in pieces, compressed or not."""
-
-    def __init__(self, tar: TarStream, *, is_compressed: bool) -> None:
-        self._tar = tar
-        self._decompressor = Decompressor() if is_compressed else None
-
-    def feed(self, data: memoryview) -> int:
-        """Take the next piece; return how many bytes of the archive it holds."""
-        if self._decompressor is None:
-            self._tar.feed(data)
-            return len(data)
-        total = 0
-        for piece in self._decompressor.feed(data):
-            self._tar.feed(memoryview(piece))
-            total += len(piece)
-        return total
-
-    def finish(self) -> None:
-        """End the archive; raise Undone when something is missing."""
-        if self._decompressor is not None:
-            self._decompressor.finish()
-        self._tar.finish()
-
-
-def _finish(archive: _Archive | None) -> None:
+def _finish(archive: ArrivingArchive | None) -> None:
     if archive is not None:
         archive.finish()

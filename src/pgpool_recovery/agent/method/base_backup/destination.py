@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pgpool_recovery.agent.directory.modes import OWNER
 from pgpool_recovery.agent.directory.workspace import make_directory
-from pgpool_recovery.agent.method.tar_stream import Member, MemberKind, Sink
+from pgpool_recovery.agent.method.tar_stream import Member, MemberKind, Nothing, Sink
 from pgpool_recovery.domain.error import Refused, Undone
 from pgpool_recovery.facts.step import Places
 from pgpool_recovery.postgres.backup_stream import SentTablespace
@@ -67,16 +67,6 @@ class Destination:
             return Nothing()
         self.directories.add(place.parent)
         return self.open_file(path, place, member.mode | 0o600)
-
-
-class Nothing:
-    """Takes what has no data (`Sink`)."""
-
-    def write(self, data: memoryview) -> None:
-        """Discard it."""
-
-    def close(self) -> None:
-        """Do nothing."""
 
 
 def make_directories(places: Places, sent: Sequence[SentTablespace], mode: int) -> dict[int, Path]:

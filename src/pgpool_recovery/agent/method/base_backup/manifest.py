@@ -132,7 +132,7 @@ class ManifestCheck:
             )
         else:
             return
-        raise Undone(f'"{path}" did not arrive as the primary read it', detail=differs, hint=HINT)
+        raise Undone(f'"{path}" did not arrive as it was sent', detail=differs, hint=HINT)
 
 
 def _values(line: bytes) -> dict[str, Any]:

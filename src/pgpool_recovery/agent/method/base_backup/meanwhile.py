@@ -23,6 +23,8 @@ from pgpool_recovery.postgres.conninfo import format_conninfo
 
 PROGRAM = "pg_receivewal"
 PARTIAL = ".partial"
+NOT_WHOLE = "segment is not complete"
+"""What the program says about the last one when it is stopped."""
 ARCHIVE_STATUS = "archive_status"
 END_WITHIN_S = 10.0
 """How long to wait for the segment in which the backup ends; a primary has switched to the next."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from pgpool_recovery.agent.method.archive import ArrivingArchive
 from pgpool_recovery.agent.method.guarded.backup_label import BACKUP_LABEL, without_incremental
 from pgpool_recovery.agent.method.guarded.commit import commit
 from pgpool_recovery.agent.method.guarded.contents import Contents
@@ -17,7 +18,7 @@ from pgpool_recovery.agent.method.guarded.guard import is_half_applied, raise_gu
 from pgpool_recovery.agent.method.guarded.marker import Marker, StaleDirectory
 from pgpool_recovery.agent.method.guarded.tablespace import Tablespaces, link_new
 from pgpool_recovery.agent.method.incremental.received import Counts, Received
-from pgpool_recovery.agent.method.tar_stream import TarStream
+from pgpool_recovery.agent.method.tar_stream import Member, Sink
 from pgpool_recovery.domain.error import RecoveryError, Undone
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.target_state import TargetState
@@ -33,7 +34,7 @@ from pgpool_recovery.postgres.backup_stream import (
     BackupStart,
 )
 
-BASE_ARCHIVE = "base.tar"
+BASE_ARCHIVE = "base"
 TOLD_EVERY_BYTES = 4 * 2**20
 
 
@@ -134,7 +135,7 @@ class IncrementalBackup:
 
     def _receive(self, received: Received, on_progress: Callable[[int], None]) -> None:
         """Process the stream: a message begins an archive, or is a piece of the current one."""
-        archive: TarStream | None = None
+        archive: ArrivingArchive | None = None
         names: list[str] = []
         told_bytes = 0
         for message in self._connection.messages():
@@ -148,24 +149,25 @@ class IncrementalBackup:
                     on_progress(told_bytes)
             elif kind == ARCHIVE:
                 _finish(archive)
-                names.append(text_of(bytes(message[1:]).split(b"\0", 1)[0]))
-                archive = self._begin_archive(names[-1], received)
+                file = text_of(bytes(message[1:]).split(b"\0", 1)[0])
+                archive = ArrivingArchive(file, lambda name: self._opener(name, received))
+                names.append(archive.name)
             elif kind != PROGRESS:
                 raise Undone(BROKEN_PROTOCOL)
         _finish(archive)
         on_progress(received.counts.bytes_received)
         self._check_complete(names, received)
 
-    def _begin_archive(self, name: str, received: Received) -> TarStream:
+    def _opener(self, name: str, received: Received) -> Callable[[Member], Sink]:
         if name == BASE_ARCHIVE:
-            return TarStream(name, received.open_in_base)
+            return received.open_in_base
         for oid in self._tablespaces.directories:
-            if name == f"{oid}.tar":
-                return TarStream(name, received.open_in_tablespace(oid))
+            if name == str(oid):
+                return received.open_in_tablespace(oid)
         raise Undone(f'the base backup has an unexpected archive "{name}"')
 
     def _check_complete(self, names: list[str], received: Received) -> None:
-        wanted = sorted([BASE_ARCHIVE, *(f"{oid}.tar" for oid in self._tablespaces.directories)])
+        wanted = sorted([BASE_ARCHIVE, *map(str, self._tablespaces.directories)])
         if sorted(names) != wanted:
             raise Undone(f"the base backup has the archives {names}, not {wanted}")
         for path in (BACKUP_LABEL, "PG_VERSION", "global/pg_control"):
@@ -184,6 +186,6 @@ class IncrementalBackup:
         commit(received.contents, self._tablespaces, received.files, label, tick)
 
 
-def _finish(archive: TarStream | None) -> None:
+def _finish(archive: ArrivingArchive | None) -> None:
     if archive is not None:
         archive.finish()

@@ -31,7 +31,12 @@ from pgpool_recovery.domain.record import field, record
 from pgpool_recovery.domain.wal import History, Point, lsn_text
 from pgpool_recovery.facts.facts import Base, Conninfo, RelationSegment
 from pgpool_recovery.host.stop import Stop
-from pgpool_recovery.postgres.backup_stream import BackupConnection, StreamLimits, open_backup
+from pgpool_recovery.postgres.backup_stream import (
+    BackupConnection,
+    BackupStart,
+    StreamLimits,
+    open_backup,
+)
 
 
 @record
@@ -42,6 +47,7 @@ class BackupRequest:
     password; the runner finds the walsender by its application_name. `left_out` are segments that
     were truncated, so none of their blocks may be kept. `locations` says, by OID, where on the
     target a tablespace goes that the target does not have yet. `max_rate_kb` is in kB per second.
+    `workers` is how many threads of the primary compress.
     """
 
     data_directory: Path
@@ -50,6 +56,8 @@ class BackupRequest:
     left_out: Collection[RelationSegment]
     locations: Mapping[int, str]
     max_rate_kb: int | None = None
+    compression: str | None = None
+    workers: int | None = None
     limits: StreamLimits = field(default_factory=StreamLimits)
 
 
@@ -78,7 +86,7 @@ def begin_backup(request: BackupRequest, stop: Stop) -> IncrementalBackup:
             check_same_timeline(earlier.began, began)
         needed = wal_ranges(stale.base, history)
         connection.upload_manifest(manifest(stale.system_identifier, needed, directory.vouched))
-        begun = connection.start_incremental(max_rate_kb=request.max_rate_kb)
+        begun = _start(connection, request)
         _check_start(begun.point, history)
         tablespaces = match_tablespaces(
             linked, begun.tablespaces, request.locations, stale.version_directory
@@ -88,6 +96,23 @@ def begin_backup(request: BackupRequest, stop: Stop) -> IncrementalBackup:
         raise
     marker = earlier or Marker(stale, began, known)
     return IncrementalBackup(connection, begun, directory, marker, tablespaces, stop)
+
+
+def _start(connection: BackupConnection, request: BackupRequest) -> BackupStart:
+    """Have the backup begin; without workers if the server's library has no threads."""
+
+    def start(workers: int | None) -> BackupStart:
+        return connection.start_incremental(
+            max_rate_kb=request.max_rate_kb, compression=request.compression, workers=workers
+        )
+
+    try:
+        return start(request.workers)
+    except Refused:
+        if request.workers is None:
+            raise
+        connection.recover()
+    return start(None)
 
 
 def _check_server(connection: BackupConnection, stale: StaleDirectory) -> History:

@@ -13,8 +13,8 @@ from pgpool_recovery.agent.method.guarded.marker import StaleDirectory
 from pgpool_recovery.agent.method.incremental.changed_blocks import ChangedBlocks, CheckPage
 from pgpool_recovery.agent.method.incremental.page import is_sound
 from pgpool_recovery.agent.method.incremental.relation_file import RelationFile, parse_path
-from pgpool_recovery.agent.method.incremental.whole_file import Nothing, WholeFile
-from pgpool_recovery.agent.method.tar_stream import Member, MemberKind, Sink
+from pgpool_recovery.agent.method.incremental.whole_file import WholeFile
+from pgpool_recovery.agent.method.tar_stream import Member, MemberKind, Nothing, Sink
 from pgpool_recovery.domain.error import Undone
 from pgpool_recovery.domain.wal import Lsn
 from pgpool_recovery.files.write import open_in_place

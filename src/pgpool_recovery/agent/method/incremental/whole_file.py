@@ -44,13 +44,3 @@ class WholeFile:
             check_page(pages[at : at + size], self._checked_blocks)
             self._checked_blocks += 1
         del self._unchecked[: len(pages) // size * size]
-
-
-class Nothing:
-    """Takes what is not wanted (`Sink`)."""
-
-    def write(self, data: memoryview) -> None:
-        """Discard it."""
-
-    def close(self) -> None:
-        """Do nothing."""
