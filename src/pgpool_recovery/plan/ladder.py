@@ -102,7 +102,7 @@ def _told(made: Plan, situation: Situation, passed: Iterable[PassedOver]) -> Pla
     said = (*made.notes, *own_notes, *situation.notes_on_slots())
     lost = given_up(situation, made.method)
     has_copy = situation.facts.target.copy is not None
-    steps = keeping_copy(made.steps) if has_copy else made.steps
+    steps = keeping_copy(made.method, made.steps) if has_copy else made.steps
     said = (*said, *notes_on_copy(situation, steps))
     return replace(made, passed_over=over, notes=said, gives_up=lost, steps=steps)
 

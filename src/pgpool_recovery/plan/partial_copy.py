@@ -4,11 +4,12 @@ from collections.abc import Iterator
 
 from pgpool_recovery.domain.quantity import pretty_size
 from pgpool_recovery.domain.record import replace
-from pgpool_recovery.facts.step import Clone, CopyBaseBackup, Reserve, Step, TakeOut
+from pgpool_recovery.facts.policy import Method
+from pgpool_recovery.facts.step import Reserve, Step
 from pgpool_recovery.plan.situation import Situation
 
-NEW_IS_USED = (Clone, CopyBaseBackup, TakeOut)
-"""Steps that need the directory in which a copy waits."""
+OF_WAL_ONLY = (Method.REPOINT, Method.CATCH_UP)
+"""Methods that never need the directory in which a copy waits."""
 
 
 def is_usable(situation: Situation) -> bool:
@@ -28,12 +29,12 @@ def notes_on_copy(situation: Situation, steps: tuple[Step, ...]) -> Iterator[str
         yield f"what an interrupted copy left, {pretty_size(copy.size_bytes)}, is removed"
 
 
-def keeping_copy(steps: tuple[Step, ...]) -> tuple[Step, ...]:
+def keeping_copy(method: Method, steps: tuple[Step, ...]) -> tuple[Step, ...]:
     """Return the steps of a plan that can do without the directory in which a copy waits.
 
     Should that plan fail, the next method may go on from the copy.
     """
     first, *others = steps
-    if not isinstance(first, Reserve) or any(isinstance(step, NEW_IS_USED) for step in others):
+    if method not in OF_WAL_ONLY or not isinstance(first, Reserve):
         return steps
     return (replace(first, keeps_copy=True), *others)
