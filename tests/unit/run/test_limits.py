@@ -8,13 +8,15 @@ import pytest
 
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.facts.step import (
+    CheckMade,
     CopyBaseBackup,
     Delta,
     Incremental,
     Rewind,
+    RunCommand,
     TargetStep,
 )
-from pgpool_recovery.run import basebackup, delta, incremental, rewind
+from pgpool_recovery.run import basebackup, command, delta, incremental, rewind
 from pgpool_recovery.run.party import Deadlines, Party
 from pgpool_recovery.run.run_plan import Run
 
@@ -23,6 +25,8 @@ OF_THE_RUNNER: dict[type, ModuleType] = {
     Rewind: rewind,
     Incremental: incremental,
     Delta: delta,
+    RunCommand: command,
+    CheckMade: command,
 }
 """Steps in which the runner has a part of its own."""
 STALL_S = 900.0
@@ -47,7 +51,9 @@ class Recorder:
 def test_limit_of_each_step_is_renewed_by_progress(kind: type) -> None:
     agent, nobody = Recorder(), cast("Any", None)
     limits = Deadlines(stall_s=STALL_S, undo_s=1, answer_s=1, connect_s=1)
-    party = Party(nobody, cast("Any", agent), nobody, nobody, limits, lambda _step: None, nobody)
+    party = Party(
+        nobody, cast("Any", agent), nobody, nobody, limits, lambda _: None, nobody, nobody
+    )
     step: Any = object.__new__(kind)  # What is in it does not matter.
     Run(party)._taken(step, is_final=False)
     assert agent.limits == [(STALL_S, True)]
