@@ -28,6 +28,7 @@ from bench.processor import used_s
 from bench.recovery import SETTINGS, Measurement, bring_back, load
 from bench.side_by_side import BARE, OLDER, OURS, Row, in_turn, rows_of, table
 from bench.situation import diverged
+from bench.situation import table as big_table
 from bench.snapshot import Snapshot
 from tests.harness.cluster import Cluster, ClusterPlan
 from tests.harness.machine import SEARCH_PATH
@@ -195,7 +196,7 @@ def rewound(lab: Lab) -> list[Row]:
     """Measure an ex-primary that has diverged."""
     snapshots = {}
     for name, site in lab.sites.items():
-        load(site.cluster, lab.options.gigabytes)
+        load(site.cluster, big_table(lab.options.gigabytes))
         snapshots[name] = Snapshot(site.cluster, lab.builds[name].workspace.make("snapshot"))
     commands = {OLDER: recover, OURS: recover, BARE: rewind}
     snapshots[BARE] = snapshots[OURS]

@@ -172,7 +172,7 @@ def main() -> None:
     contenders = [one for one in CONTENDERS if one.name in options.contender]
     with Workspace() as workspace, cluster_on_hosts(workspace, plan) as cluster:
         product = build_product(workspace)
-        load(cluster, options.gigabytes)
+        load(cluster, table(options.gigabytes))
         install(cluster, product)
         snapshot = Snapshot(cluster, workspace.make("snapshot"))
         bench = Bench(cluster, product, snapshot, options.rate, options.prove)
@@ -189,15 +189,15 @@ def main() -> None:
         bench.report()
 
 
-def load(cluster: Cluster, gigabytes: float) -> None:
-    """Load the table, remove the WAL of that from both nodes, and keep all WAL from now on.
+def load(cluster: Cluster, statements: str) -> None:
+    """Load a table, remove the WAL of that from both nodes, and keep all WAL from now on.
 
     pg_rewind would copy the WAL that is there. The restart makes the server forget how much it has
     written; otherwise it would go on recycling segments. Pgpool-II must not notice it, since it
     might promote the standby.
     """
     primary, node = cluster.servers
-    primary.execute(table(gigabytes))
+    primary.execute(statements)
     cluster.pgpool.stop()
     for server in (primary, node):
         server.restart()

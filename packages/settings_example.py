@@ -13,11 +13,13 @@ from types import NoneType
 from typing import Any, get_args, get_type_hints
 
 from packages.manual import markdown
-from pgpool_recovery.config.settings import NodeSettings, Settings
+from pgpool_recovery.config.settings import MethodSettings, NodeSettings, Settings
 from pgpool_recovery.domain.record import names_of
 
 WIDTH = 98
 NODE = "node.N"
+NAMED = {NODE: ("node.1", NodeSettings), "method.NAME": ("method.own", MethodSettings)}
+"""Tables of which there can be several: the name of one, and its type."""
 HEAD = """\
 Settings of pgpool-recovery: a copy of this file is /etc/pgpool-recovery.toml, the same on every
 host. Each setting is shown with its default. To change one, remove the "#" before it. Without that
@@ -27,6 +29,7 @@ It must belong to root, and only root may write to it. If it has secrets: chown 
 0640. Every setting is described in pgpool-recovery.toml(5)."""
 EXAMPLES = {
     "max_rate": '"100M"',
+    "workers": "2",
     "stanza": '"main"',
     "restore_command": '"barman-wal-restore -U barman backup main %f %p"',
     "textfile": '"/var/lib/prometheus/node-exporter/pgpool_recovery.prom"',
@@ -52,6 +55,12 @@ EXAMPLES = {
     "bin_directory": '"/usr/lib/postgresql/15/bin"',
     "wal_directory": '"/wal/15/main"',
     "tablespace_mapping": '{ "/ts/fast" = "/mnt/nvme/fast" }',
+    "method.NAME.command": '["/usr/local/bin/node-by-rsync"]',
+    "keep_data": "true",
+    "in_backup": "true",
+    "nodes": "[1, 2]",
+    "timeout_s": "14400",
+    "method.NAME.stall_s": "600",
     "start_command": '["sudo", "-n", "systemctl", "start", "postgresql@15-main"]',
 }
 """Values to show where there is no default, by the name of the setting, or with its table."""
@@ -72,19 +81,19 @@ def settings_example(page: str) -> str:
 
 
 def _table(title: str, text: str) -> Iterator[str]:
-    kind = NodeSettings if title == NODE else type(getattr(Settings(), title))
+    example, kind = NAMED.get(title) or (title, type(getattr(Settings(), title)))
     hints = get_type_hints(kind)
     before = text.partition("|")[0].strip()
     yield ""
     if before:
         yield from _comment(_plain(before).replace("node N", "node 1"))
     # A table without settings says nothing, but a node that is named is one that exists.
-    yield "#[node.1]" if title == NODE else f"[{title}]"
+    yield f"#[{example}]" if title in NAMED else f"[{title}]"
     described = {row[0].strip("`"): row for row in markdown.rows(text) if len(row) > 2}
     for name in names_of(kind):
         _, unit, told_default, *_, meaning = described[name]
         default = getattr(kind(), name)
-        has_default = default is not None and title != NODE
+        has_default = default is not None and title not in NAMED
         value = toml(default) if has_default else _example(title, name)
         sentence = _first_sentence(meaning)
         beside = [
@@ -104,7 +113,7 @@ def _example(title: str, name: str) -> str:
 def _line(line: str, beside: str) -> Iterator[str]:
     """Yield a setting, with what belongs beside it, or before it if the line would be long."""
     whole = f"{line}  # {beside}" if beside else line
-    if len(whole) > WIDTH:
+    if beside and len(whole) > WIDTH:
         yield from _comment(f"{beside[0].upper()}{beside[1:]}.")
     yield line if len(whole) > WIDTH else whole
 

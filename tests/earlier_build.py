@@ -8,8 +8,7 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[1]
 BEFORE_ISSUE_10 = "2ba9e60bb782052b286918f3deadb79a05cdfd5c"
 BEFORE_ISSUE_12 = "570d14c11f7f2bbd493249bfdb906a7c87aad5c6"
-BEFORE_OFFERS = "b3f7baa5558bdebbe4257d0f96e6490318a00653"
-"""The last commit whose agents offer nothing in their greeting."""
+THIS_COMMIT = "HEAD"
 WHY_NOT = "the history of this checkout lacks commit {}, clone it whole: {}"
 
 

@@ -6,8 +6,8 @@ was missing, within this one.
 """
 
 import time
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import (
@@ -19,6 +19,7 @@ from pgpool_recovery.domain.error import (
     RecoveryError,
     Refused,
     Undone,
+    Unreachable,
 )
 from pgpool_recovery.domain.event import Emit, Finished, PlanMade, Said, pay_no_heed
 from pgpool_recovery.domain.node import NodeId, RecoveryRequest, Target
@@ -28,14 +29,17 @@ from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.facts.facts import Facts, PrimaryFacts
 from pgpool_recovery.facts.policy import FROM_PRIMARY, Method, Policy
 from pgpool_recovery.facts.rejection import Rejection, as_error
-from pgpool_recovery.facts.step import RepointRunning
+from pgpool_recovery.facts.source import Source
+from pgpool_recovery.facts.step import CheckMade, Delta, RepointRunning
 from pgpool_recovery.log.note import note, note_parts
 from pgpool_recovery.observe.consent import agreement_for
 from pgpool_recovery.observe.link import measure_link
+from pgpool_recovery.observe.made import see_made
 from pgpool_recovery.observe.primary import observing_primary
 from pgpool_recovery.observe.source import observe_sources
 from pgpool_recovery.observe.target import observe_target
 from pgpool_recovery.plan.ladder import make_plan
+from pgpool_recovery.plan.made import Accepted
 from pgpool_recovery.plan.plan import PassedOver, Plan
 from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.run.called_agent import CalledAgent
@@ -44,7 +48,7 @@ from pgpool_recovery.run.own_server import own_conninfo, own_server
 from pgpool_recovery.run.own_slot import OwnSlot
 from pgpool_recovery.run.party import Deadlines, Party
 from pgpool_recovery.run.run_plan import Run
-from pgpool_recovery.run.sessions import agent_of, leaving, naming, own_files
+from pgpool_recovery.run.sessions import agent_of, files_of, leaving, naming, own_files
 from pgpool_recovery.run.target_server import TargetServer
 from pgpool_recovery.talk.conversation import Conversation
 from pgpool_recovery.talk.protocol import AskStandby, FindLog
@@ -55,7 +59,7 @@ from pgpool_recovery.verify.streaming import Expected
 Proceed = Callable[[Plan, Connection, Conversation, Callable[[], PrimaryFacts]], None]
 """What to do with a target that is ready to be started; the last argument observes the primary."""
 
-READ_FROM_SOURCE = (Method.BASEBACKUP,)
+READ_FROM_SOURCE = (Method.DELTA, Method.BASEBACKUP)
 """The methods that may read from a standby."""
 
 
@@ -112,7 +116,7 @@ def is_for_another(plan: Plan, error: NotStreaming, settings: Settings) -> bool:
 
 
 def _passed_over(plan: Plan, error: RecoveryError) -> PassedOver:
-    return PassedOver(plan.method, (_reason_of(error),))
+    return PassedOver(plan.method, (_reason_of(error),), plan.own)
 
 
 def _reason_of(error: RecoveryError) -> Rejection:
@@ -131,7 +135,8 @@ def follow_ladder(
 ) -> Plan:
     """Make a plan and carry it out; after a failure, plan again without the methods that failed.
 
-    Return the plan that succeeded. A failure is final after a full copy, which is the last method;
+    Return the plan that succeeded. A failure is final after a full copy, which is the last method,
+    unless it left something that a comparison of blocks can go on from, once;
     if `fall_down` in the settings is false; if the agent is still busy, as it then takes no
     requests; and if the target's disk is full or read-only, as no other method can do better there.
     A server that was stopped for the recovery is started again if the recovery fails and its data
@@ -144,9 +149,11 @@ def follow_ladder(
     server = TargetServer(agent, target, settings, emit, bound)
     unread: dict[NodeId, Rejection] = {}
     state = TargetState.STOPPED if failed else TargetState.UNTOUCHED
+    cut_off: RecoveryError | None = None
+    """Why a full copy failed; something may be left of it to go on from."""
     with server.running_again():
         while True:
-            with leaving(state):
+            with leaving(state), instead_of(cut_off):
                 plan = choose(
                     request,
                     settings,
@@ -159,27 +166,56 @@ def follow_ladder(
                     state,
                     unread,
                 )
+                if cut_off is not None and not goes_on(plan):
+                    raise cut_off
                 server.refuse_excess(plan, failed)
                 emit(PlanMade(plan.method, plan.sentences()))
             try:
                 carry_out(plan, target, connection, agent, settings, emit)
                 break
-            except (Undone, Incomplete, Refused, QueryRefused) as error:
+            except (Undone, Incomplete, Refused, QueryRefused, Unreachable) as error:
+                is_lost = isinstance(error, Unreachable) and not isinstance(error, QueryRefused)
                 is_last = plan.method is Method.BASEBACKUP and plan.source is None
-                if is_last or not settings.policy.fall_down:
+                if not settings.policy.fall_down or (is_last and not may_go_on(settings, failed)):
                     raise
+                if is_lost and plan.source is None and plan.method is not Method.BASEBACKUP:
+                    raise  # Without the primary, or without the target, nothing else is possible.
                 if agent.is_busy or isinstance(error, NoRoom | Filled):
                     raise  # A full or read-only disk is no reason to give up the old data.
+                cut_off = error if is_last else cut_off
                 state = error.target
                 if plan.source is None:
                     failed = (*failed, _passed_over(plan, error))
-                    what, other = plan.method.value, "method"
+                    what = " ".join(filter(None, (plan.method, plan.own)))
+                    other = "method"
                 else:  # The same method may succeed with another server.
                     unread[plan.source] = _reason_of(error)
                     what, other = f"the copy from node {plan.source}", "source"
                 with leaving(state):
                     emit(Said("runner", f"{what} failed; looking for another {other}"))
     return plan
+
+
+def may_go_on(settings: Settings, failed: tuple[PassedOver, ...]) -> bool:
+    """Return whether the run of a full copy that was cut off may go on, once, from what it left."""
+    has_failed = any(over.method is Method.DELTA for over in failed)
+    return Method.DELTA in settings.policy.methods and not has_failed
+
+
+def goes_on(plan: Plan) -> bool:
+    """Return whether a plan goes on from what an interrupted full copy left."""
+    return any(isinstance(step, Delta) and step.is_whole for step in plan.steps)
+
+
+@contextmanager
+def instead_of(cut_off: RecoveryError | None) -> Iterator[None]:
+    """Raise why the full copy was cut off, if the run cannot go on from what it left."""
+    try:
+        yield
+    except RecoveryError as error:
+        if cut_off is None:
+            raise
+        raise cut_off from error
 
 
 def choose(
@@ -275,8 +311,10 @@ def with_sources(
         return agent_of(target, settings, pay_no_heed)
 
     found = observe_sources(connection, agent, request, facts, settings, open_agent)
-    sources = (replace(one, failed=unread.get(one.node_id)) for one in found)
-    return replace(facts, sources=tuple(sources))
+    known = {one.node_id: one for one in found}
+    for node_id, why in unread.items():  # One that failed may no longer be among those that stream.
+        known[node_id] = replace(known.get(node_id, Source(node_id)), failed=why)
+    return replace(facts, sources=tuple(known.values()))
 
 
 def carry_out(
@@ -291,7 +329,6 @@ def carry_out(
     timeout = settings.timeout
     deadlines = Deadlines(
         stall_s=timeout.stall_s,
-        step_s=timeout.step_s,
         undo_s=timeout.undo_s,
         answer_s=settings.agent.answer_s,
         connect_s=timeout.connect_s,
@@ -302,8 +339,12 @@ def carry_out(
     def see(step: RepointRunning) -> None:
         see_following(connection, agent, plan, step, settings, emit)
 
-    source = own_files(target, settings)
-    Run(Party(connection, agent, slot, emit, deadlines, see, source)).carry_out(plan)
+    def judge(step: CheckMade) -> Accepted:
+        return see_made(connection, agent, target, settings, step)
+
+    node = next((step.source for step in plan.steps if isinstance(step, Delta)), None)
+    source = own_files(target, settings) if node is None else files_of(node, target, settings)
+    Run(Party(connection, agent, slot, emit, deadlines, see, source, judge)).carry_out(plan)
 
 
 def see_following(

@@ -41,6 +41,7 @@ from pgpool_recovery.talk.protocol import (
 )
 from pgpool_recovery.verify.started import prove
 
+SLOT_EVERY_S = 5.0
 AWAITED = (
     "synchronized_standby_slots lists it, and logical decoding waits for it as long as it does"
 )
@@ -122,14 +123,39 @@ def start_and_follow(
     with leaving(TargetState.STARTED):
         # If Pgpool-II writes to all nodes, a recovered node is rightly no standby.
         if guard is not None or (started.is_standby and started.slot_name is not None):
-            stream = prove(connection, agent, target, started, settings, emit)
+            keep = keeping_slot(connection, target, started.slot_name, emit)
+            stream = prove(connection, agent, target, started, settings, emit, keep)
         drop_former_slot(connection, target, started.former_slot_name, emit, primary.awaited_slots)
         if started.is_standby and started.slot_name is not None:
             drop_former_slots(agent, target, primary, settings, emit)
             drop_left_slot(connection, target, started.slot_name, emit, primary.awaited_slots)
-        if agent.ask(DiscardOld(target.data_directory), timeout_s=settings.timeout.step_s):
+        if agent.ask(
+            DiscardOld(target.data_directory),
+            timeout_s=settings.timeout.stall_s,
+            is_renewed_by_events=True,
+        ):
             emit(Said("agent", "the new server runs, so the old data was removed"))
     return started, stream
+
+
+def keeping_slot(
+    connection: Connection, target: Target, name: str | None, emit: Emit
+) -> Callable[[], None]:
+    """Return what creates the slot of a node again if it ends before the node streams.
+
+    While the node replays from an archive, which may take long, the slot is idle and retains ever
+    more. Once it is invalidated, the node could never stream from it, although what was removed
+    with it is in the archive.
+    """
+    looked = time.monotonic()
+
+    def keep() -> None:
+        nonlocal looked
+        if time.monotonic() - looked > SLOT_EVERY_S:
+            looked = time.monotonic()
+            replace_ended(connection, target, name, emit)
+
+    return keep
 
 
 def guarded(settings: Settings, primary: PrimaryFacts) -> Guarded | None:
@@ -162,7 +188,7 @@ def see_slot(
     if not replace_ended(connection, target, slot_name, emit):
         return
     wanted = wanted_facts(target, primary, settings)
-    facts = agent.ask(wanted, timeout_s=settings.timeout.observe_s)
+    facts = agent.ask(wanted, timeout_s=settings.timeout.observe_s, is_renewed_by_events=True)
     begin = waits_in_vain_from(facts, read_wal(connection))
     if begin is not None:
         raise Incomplete(

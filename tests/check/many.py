@@ -26,14 +26,14 @@ def many_nodes(
     major: int | None = None,
     sshd: str = USUAL,
 ) -> Iterator[Site]:
-    """As many WAL senders as a check asks for: one for each standby, and those of a full copy."""
+    """As many WAL senders as a check asks for: of all but one of the standbys, and of a copy."""
     plan = ClusterPlan(
         standbys=number - 1,
         postgresql_major=major,
         settings={
             "autovacuum": "off",
             "max_replication_slots": str(number),
-            "max_wal_senders": str(number - 1 + SENDERS_OF_A_COPY),
+            "max_wal_senders": str(number - 2 + SENDERS_OF_A_COPY),
             "log_connections": "on",
             "shared_buffers": "1MB",
             "wal_log_hints": "on",

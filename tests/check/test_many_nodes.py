@@ -1,5 +1,6 @@
 """Many nodes behind one Pgpool-II: no sshd and no server gets more logins at once than it takes."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -20,14 +21,14 @@ FEW = "MaxStartups 3"
 @pytest.fixture(
     scope="module",
     params=[
-        pytest.param((8, 17, FEW), marks=needs_postgresql(17), id="8-few"),
+        pytest.param((8, 19, FEW), marks=needs_postgresql(19), id="8-few"),
         pytest.param((16, 17, USUAL), marks=in_whole_matrix(17), id="16"),
     ],
 )
 def site(
     request: pytest.FixtureRequest, workspace: Workspace, product: Product, namespaces: None
 ) -> Iterator[Site]:
-    """Yield nodes of Debian 13, whose sshd also has PerSourcePenalties."""
+    """Yield nodes of Debian 13 or later, whose sshd also has PerSourcePenalties."""
     number, major, sshd = request.param
     with many_nodes(workspace, product, number, major, sshd) as made:
         yield made
@@ -64,3 +65,21 @@ def test_status_plan_and_recovery_of_all_that_are_down(site: Site) -> None:
     assert done.returncode == 0, done.output
     status = site.read("status")["status"]
     assert [node["problems"] for node in status["nodes"]] == [[]] * len(cluster.servers)
+
+
+@pytest.mark.whole_matrix
+def test_link_that_is_cut_concerns_only_its_two_nodes(site: Site) -> None:
+    """Each waits for the other until ssh gives up; the others go on meanwhile."""
+    cluster = site.cluster
+    one, other = cluster.host(5), cluster.host(6)
+    one.cut(other)
+    try:
+        found = troubles(check(cluster))
+    finally:
+        one.mend(other)
+    assert {(trouble.severity, trouble.node_id) for trouble in found} == {
+        ("error", 5),
+        ("error", 6),
+    }
+    for trouble in found:
+        assert {"node 5", "node 6"} == set(re.findall(r"node \d+", trouble.fact)), trouble

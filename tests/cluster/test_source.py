@@ -16,8 +16,9 @@ from tests.harness.site import FULL_COPY, assert_recovered, on_hosts, settings
 from tests.harness.until import until
 from tests.harness.workspace import Workspace
 
-SLOW = 'max_rate = "3M"\ncompress = "none"\n'
-"""A copy that lasts for ten seconds."""
+SLOW = 'max_rate = "6M"\ncompress = "none"\n'
+"""A copy that lasts for five seconds."""
+DELTA = '[policy]\nmethods = ["delta"]\n'
 
 
 @pytest.fixture(scope="module")
@@ -31,14 +32,16 @@ def cluster(workspace: Workspace, product: Product, namespaces: None) -> Iterato
 
 
 @contextmanager
-def reading_from(cluster: Cluster, source: str, more: str = "") -> Iterator[None]:
+def reading_from(
+    cluster: Cluster, source: str, more: str = "", *, policy: str = FULL_COPY
+) -> Iterator[None]:
     """Use a source; the standbys have slots of other names, so the settings say who is where."""
     nodes = "".join(
         f'[node.{server.node_id}]\nhost = "{server.machine.address}"\n'
         f'data_directory = "{server.data_directory}"\n'
         for server in cluster.servers
     )
-    with settings(cluster, f"{FULL_COPY}source = {source}\n{more}{nodes}"):
+    with settings(cluster, f"{policy}source = {source}\n{more}{nodes}"):
         yield
 
 
@@ -76,6 +79,29 @@ def test_full_copy_from_a_standby_while_a_client_writes(cluster: Cluster) -> Non
     assert load.lost_numbers(node) == []
 
 
+def test_delta_from_a_standby_while_a_client_writes(cluster: Cluster) -> None:
+    """Agents on the standby's host compare its files with the node's, which is stale."""
+    node = cluster.node(1)
+    with cluster.load(name="load_delta", through_pgpool=False) as load:
+        load.wait_for_commits(20)
+        node.kill()
+        cluster.pgpool.wait_for_node(1, "down")
+        load.wait_for_commits(50)
+        began = len(cluster.pgpool.log_text())
+        with reading_from(cluster, '"auto"', policy=DELTA):
+            cluster.recover(1)
+        load.wait_for_commits(20)
+    assert load.stop().failures == ()
+    said = said_since(cluster, began)
+    assert "plan: delta: the blocks that differ, read from node 2, and WAL" in said
+    assert "compare it with node 2's files" in said
+    label = node.machine.path(node.data_directory / "backup_label.old").read_text()
+    assert "BACKUP FROM: standby" in label
+    assert_recovered(cluster, 1)
+    assert_equal(cluster, 1)
+    assert load.lost_numbers(node) == []
+
+
 def test_standby_that_is_promoted_during_the_copy(cluster: Cluster) -> None:
     """The same run goes on with the primary, since the other standby is synchronous."""
     lose(cluster, 1)
@@ -94,6 +120,7 @@ def test_standby_that_is_promoted_during_the_copy(cluster: Cluster) -> None:
     assert_recovered(cluster, 1)
 
 
+@pytest.mark.whole_matrix
 def test_source_that_dies_during_the_copy(cluster: Cluster) -> None:
     """The run goes on with another standby, and never had the primary read anything."""
     lose(cluster, 2)

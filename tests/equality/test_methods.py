@@ -53,7 +53,6 @@ CASES = {
         Case("stopped", "basebackup", only=True),
         Case("diverged", "rewind"),
         Case("stopped", "delta", wal_is_gone=True),
-        Case("diverged", "delta", only=True),
     ),
     (17, "debian"): (
         Case("killed", "catch-up"),
@@ -71,6 +70,7 @@ CASES = {
 }
 DELTA = (Case("killed", "delta", only=True), Case("diverged", "delta", wal_is_gone=True, only=True))
 WHOLE_MATRIX = {
+    (15, "plain"): (Case("diverged", "delta", only=True),),
     (17, "debian"): DELTA,
     (18, "plain"): DELTA,
     (19, "plain"): (*CASES[18, "plain"], *DELTA),

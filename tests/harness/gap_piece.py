@@ -104,6 +104,19 @@ CLUSTERED = Piece(
         UPDATE gap_clustered SET id = -id WHERE id % 2 = 0;
         CLUSTER gap_clustered USING gap_clustered_pkey;""",
 )
+REPACKED = Piece(
+    "repacked",
+    before=_rows("gap_repacked", 3000) + _rows("gap_repacked_aside", 3000),
+    # Only 19 has the command. CONCURRENTLY decodes WAL, for which that turns itself on meanwhile.
+    during=r"""
+        DELETE FROM gap_repacked WHERE id % 3 = 0;
+        DELETE FROM gap_repacked_aside WHERE id % 3 = 0;
+        SELECT current_setting('server_version_num')::int >= 190000 AS has_repack \gset
+        \if :has_repack
+        REPACK gap_repacked USING INDEX gap_repacked_pkey;
+        REPACK (CONCURRENTLY) gap_repacked_aside;
+        \endif""",
+)
 
 # One table with an index of each kind; one list makes them before the gap, to be changed in it,
 # and the other in the gap.

@@ -1,7 +1,7 @@
 """Packages come to a cluster that has a venv in /opt, one host at a time, and newer ones later.
 
-In between, builds are mixed, and nodes are recovered. The venv has the last build before there were
-packages, which speaks the same protocol.
+In between, builds are mixed, and nodes are recovered. The venv has this commit's build, which
+speaks the same protocol: hosts whose builds speak different ones refuse each other.
 """
 
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from pathlib import Path, PurePath
 
 import pytest
 
-from tests.earlier_build import BEFORE_OFFERS, extract
+from tests.earlier_build import THIS_COMMIT, extract
 from tests.harness.cluster import ClusterPlan
 from tests.harness.host import Host
 from tests.harness.pgpool_configuration import PCP_USER
@@ -48,7 +48,7 @@ def site(workspace: Workspace, namespaces: None) -> Iterator[DebianSite]:
     """Yield a cluster with ours in a venv, as the guide has it for hosts without packages."""
     plan = ClusterPlan(layout="debian", system=built_system(SYSTEM))
     with Workspace() as earlier:
-        wheels = build_wheels(earlier, extract(BEFORE_OFFERS, earlier.make("source")))
+        wheels = build_wheels(earlier, extract(THIS_COMMIT, earlier.make("source")))
         with debian_site(workspace, plan, lambda host: install_venv(host, wheels)) as site:
             for node_id, host in enumerate(site.database_hosts):
                 host.run([LINK, "install"], user="root")

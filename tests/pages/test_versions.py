@@ -23,6 +23,7 @@ AREAS = {
     "equality": "after each method the node equals the primary",
     "incremental": "the incremental base backup, in place",
     "pgbackrest": "restores from a pgBackRest repository",
+    "command": "commands of your own",
     "faults": "things that break during a recovery",
     "history": "recoveries on record",
     "hooks": "failover and follow primary",

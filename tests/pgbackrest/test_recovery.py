@@ -7,8 +7,9 @@ import pytest
 from tests.check.ask import plan
 from tests.cluster.test_ladder import lose_wal, methods
 from tests.harness.cluster import Cluster, ClusterPlan
+from tests.harness.postgresql import Server
 from tests.harness.product import Product
-from tests.harness.site import assert_recovered, on_hosts, write_settings
+from tests.harness.site import assert_recovered, on_hosts, settings, write_settings
 from tests.harness.until import until
 from tests.harness.workspace import Workspace
 from tests.pgbackrest.site import STANZA, configure
@@ -17,6 +18,8 @@ ARCHIVING = {
     "archive_mode": "on",
     "archive_command": f"pgbackrest --stanza={STANZA} archive-push %p",
 }
+
+OF_STANZA = f'[pgbackrest]\nstanza = "{STANZA}"\n'
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +36,7 @@ def cluster(workspace: Workspace, product: Product, namespaces: None) -> Iterato
         )
         for words in (["stanza-create"], ["backup", "--type=full"]):
             primary.machine.run(["pgbackrest", f"--stanza={STANZA}", *words], timeout_s=120)
-        write_settings(made, f'[pgbackrest]\nstanza = "{STANZA}"\n')
+        write_settings(made, OF_STANZA)
         yield made
 
 
@@ -46,20 +49,38 @@ def recover(cluster: Cluster) -> str:
     return cluster.pgpool.log_text()[before:]
 
 
-def test_standby_whose_wal_is_gone(cluster: Cluster) -> None:
+def fall_behind(cluster: Cluster) -> None:
     node, primary = cluster.node(1), cluster.node(0)
-    node.set(work_mem="7MB")
     node.stop()
     cluster.pgpool.wait_for_node(1, "down")
     primary.execute("UPDATE filler SET t = 'changed' WHERE g % 100 = 0")
     lose_wal(primary, node)
-    log = recover(cluster)
-    assert methods(log) == ["restore"], log
-    assert "files already matched the backup" in log
-    assert node.sql("SHOW work_mem") == [("7MB",)]
+
+
+def assert_reads_the_archive(node: Server) -> None:
     ((command,),) = node.sql("SHOW restore_command")
     assert "pgbackrest" in command
     assert str(node.data_directory) in command
+
+
+def test_standby_whose_wal_is_gone_gets_it_from_the_archive(cluster: Cluster) -> None:
+    fall_behind(cluster)
+    log = recover(cluster)
+    assert methods(log) == ["catch-up"], log
+    assert "from the archive, by archive-get of pgBackRest" in log
+    assert_reads_the_archive(cluster.node(1))
+
+
+def test_standby_whose_wal_is_gone_is_restored(cluster: Cluster) -> None:
+    node = cluster.node(1)
+    node.set(work_mem="7MB")
+    fall_behind(cluster)
+    with settings(cluster, f'[policy]\nmethods = ["restore"]\n{OF_STANZA}', OF_STANZA):
+        log = recover(cluster)
+    assert methods(log) == ["restore"], log
+    assert "files already matched the backup" in log
+    assert node.sql("SHOW work_mem") == [("7MB",)]
+    assert_reads_the_archive(node)
 
 
 def test_stray_history_is_seen_by_the_restore_command_that_a_restore_wrote(

@@ -17,6 +17,7 @@ from pgpool_recovery.facts.step import (
     Clone,
     CopyBaseBackup,
     CreateSlot,
+    Delta,
     DiscardWaiting,
     Incremental,
     KeepToPast,
@@ -77,10 +78,14 @@ CHANGES: dict[Method, set[type[Step]]] = {
     Method.REWIND: {Rewind, Incremental},
     Method.INCREMENTAL: {Incremental},
     Method.RESTORE: {RestoreBackup},
+    Method.DELTA: {Delta},
     Method.BASEBACKUP: {CopyBaseBackup},
 }
 """The steps by which each method changes the data."""
-DESTROYS = (DiscardWaiting, PutOldBack, RemoveOld, TakeOut, Rewind, Incremental, RestoreBackup)
+DESTROYS = (
+    *(DiscardWaiting, PutOldBack, RemoveOld, TakeOut),
+    *(Rewind, Incremental, RestoreBackup, Delta),
+)
 PLACES = (Repoint, SwapIn, PutInPlace)
 """Only after one of these can a server be started on the data directory."""
 
@@ -316,7 +321,7 @@ def the_directory_can_be_started_by_nothing_but_the_last_step(made: Plan, case: 
     """Promise 4."""
     assert positions(made, PLACES) == [len(made.steps) - 1]
     out = positions(made, (Clone, TakeOut))
-    changing = positions(made, (Rewind, Incremental, RestoreBackup))
+    changing = positions(made, (Rewind, Incremental, RestoreBackup, Delta))
     is_out_already = case.facts.target.is_away
     assert not changing or is_out_already or out[0] < changing[0]
 
@@ -327,7 +332,7 @@ def old_data_that_stays_is_touched_by_no_step(made: Plan, _case: Case) -> None:
         return
     assert made.point_of_no_return is None
     assert not positions(made, (RemoveOld, TakeOut, PutInPlace))
-    changing = positions(made, (Rewind, Incremental, RestoreBackup))
+    changing = positions(made, (Rewind, Incremental, RestoreBackup, Delta))
     assert not changing or positions(made, (Clone,))[0] < changing[0]
 
 

@@ -331,7 +331,7 @@ def test_agent_logs_in_to_the_primary(
     (found,) = try_logins(request, Stop(), OwnLogin(), 5)
     assert found.problem is None
     with connect(candidate) as connection:
-        (file,) = connection.rows("wal_files")
+        file, *_ = connection.rows("wal_files")
         assert connection.row("wal_file", name=file["name"])["contents"]
 
 

@@ -41,7 +41,7 @@ STEPS = range(1, len(PLAN.steps) + 1)
 TAKEN = [number for number in STEPS if not isinstance(PLAN.steps[number - 1], CreateSlot)]
 """Those that the agent takes."""
 [CREATES] = [number for number in STEPS if isinstance(PLAN.steps[number - 1], CreateSlot)]
-DEADLINES = Deadlines(stall_s=10, step_s=10, undo_s=10, answer_s=10, connect_s=5)
+DEADLINES = Deadlines(stall_s=10, undo_s=10, answer_s=10, connect_s=5)
 
 AGENT = f"""
 import json, sys
@@ -134,6 +134,7 @@ def run(
                 DEADLINES,
                 see_following=cast("Any", None),
                 source=cast("Any", None),
+                see_made=cast("Any", None),
             )
         ).carry_out(made)
 

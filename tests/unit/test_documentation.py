@@ -14,7 +14,7 @@ from packaging.version import Version
 
 import pgpool_recovery
 from pgpool_recovery.check.finding import Kind
-from pgpool_recovery.config.settings import NodeSettings, Settings
+from pgpool_recovery.config.settings import MethodSettings, NodeSettings, Settings
 from pgpool_recovery.domain.error import RecoveryError, kinds
 from pgpool_recovery.facts.policy import Method
 
@@ -38,9 +38,13 @@ def _default(field: Field[Any]) -> Any:
     return field.default if field.default_factory is MISSING else field.default_factory()
 
 
+NAMED: dict[str, tuple[str, type[Any]]] = {
+    "node": ("N", NodeSettings),
+    "method": ("NAME", MethodSettings),
+}
 TABLES: dict[str, type[Any]] = {
-    "node.N" if field.name == "node" else field.name: (
-        NodeSettings if field.name == "node" else type(_default(field))
+    f"{field.name}.{NAMED[field.name][0]}" if field.name in NAMED else field.name: (
+        NAMED[field.name][1] if field.name in NAMED else type(_default(field))
     )
     for field in fields(Settings)
 }

@@ -14,15 +14,19 @@ from pgpool_recovery.domain.error import (
     Filled,
     Incomplete,
     NoRoom,
+    NotStreaming,
     QueryRefused,
     RecoveryError,
     Refused,
     Undone,
     Unreachable,
 )
-from pgpool_recovery.domain.node import RecoveryRequest
-from pgpool_recovery.facts.policy import Method
-from tests.unit.plan.situation import TARGET
+from pgpool_recovery.domain.node import NodeId, RecoveryRequest
+from pgpool_recovery.domain.target_state import TargetState
+from pgpool_recovery.facts.policy import Method, Policy
+from pgpool_recovery.facts.rejection import Rejection
+from pgpool_recovery.facts.source import Source
+from tests.unit.plan.situation import TARGET, facts
 
 
 class Story:
@@ -31,6 +35,8 @@ class Story:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.tried: list[Method] = []
         self.failure: RecoveryError | None = None
+        self.start_failure: RecoveryError | None = None
+        self.relies_on_archive = True
         self.agent = SimpleNamespace(is_busy=False)
 
         @contextmanager
@@ -41,7 +47,7 @@ class Story:
         for name, part in {
             "own_server": party,
             "agent_of": party,
-            "observing_primary": lambda *_: None,
+            "observing_primary": lambda *_, **__: SimpleNamespace(recent=None),
             "agreement_for": lambda *_: bound,
             "choose": self.choose,
             "carry_out": self.carry_out,
@@ -50,7 +56,10 @@ class Story:
 
     def choose(self, *_: object) -> Any:
         method = Method.BASEBACKUP if self.tried else Method.REWIND
-        return SimpleNamespace(method=method, sentences=tuple, source=None)
+        archive = object() if self.relies_on_archive else None
+        return SimpleNamespace(
+            method=method, sentences=tuple, from_archive=archive, source=None, own=None
+        )
 
     def carry_out(self, plan: Any, *_: object) -> None:
         self.tried.append(plan.method)
@@ -60,6 +69,18 @@ class Story:
     def tell(self, failure: RecoveryError) -> list[Method]:
         self.failure = failure
         recovery.recover(RecoveryRequest(TARGET, 5432, None), Settings(), lambda _event: None)
+        return self.tried
+
+    def start(self, *_: object) -> None:
+        failure, self.start_failure = self.start_failure, None
+        if failure is not None:
+            raise failure
+
+    def start_after(self, failure: RecoveryError, settings: Settings | None = None) -> list[Method]:
+        """Recover, with a failure of the first start."""
+        self.start_failure, request = failure, RecoveryRequest(TARGET, 5432, None)
+        own = settings or Settings()
+        recovery.recover(request, own, lambda _event: None, proceed=self.start)
         return self.tried
 
 
@@ -80,3 +101,72 @@ def test_no_data_goes_for_what_another_method_cannot_mend(
     with pytest.raises(kind):
         story.tell(kind("no"))
     assert story.tried == [Method.REWIND]
+
+
+STOPPED = NotStreaming("does not stream", target=TargetState.STOPPED)
+
+
+def test_after_an_archive_with_a_hole_the_next_method_is_tried(story: Story) -> None:
+    assert story.start_after(STOPPED) == [Method.REWIND, Method.BASEBACKUP]
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        NotStreaming("does not stream", target=TargetState.STARTED),
+        Incomplete("does not start", target=TargetState.COPIED),
+    ],
+)
+def test_server_that_runs_or_did_not_start_ends_the_recovery(
+    story: Story, failure: RecoveryError
+) -> None:
+    with pytest.raises(type(failure)):
+        story.start_after(failure)
+    assert story.tried == [Method.REWIND]
+
+
+def test_without_an_archive_a_failed_start_ends_the_recovery(story: Story) -> None:
+    story.relies_on_archive = False
+    with pytest.raises(NotStreaming):
+        story.start_after(STOPPED)
+    assert story.tried == [Method.REWIND]
+
+
+def test_policy_may_forbid_another_method(story: Story) -> None:
+    with pytest.raises(NotStreaming):
+        story.start_after(STOPPED, Settings(policy=Policy(fall_down=False)))
+    assert story.tried == [Method.REWIND]
+
+
+@pytest.mark.parametrize("kind", [Undone, Unreachable, Incomplete, Refused])
+def test_copy_from_a_standby_that_failed_goes_on_with_another_server(
+    monkeypatch: pytest.MonkeyPatch, kind: type[RecoveryError]
+) -> None:
+    """Even a full copy, which is the last method: the server is passed over, not the method."""
+    story = Story(monkeypatch)
+    unread: list[dict[NodeId, Any]] = []
+
+    def choose(*words: object) -> Any:
+        *_, failed, _state, found = words
+        assert failed == ()
+        unread.append(dict(found))  # type: ignore[call-overload]
+        source = None if found else NodeId(2)
+        return SimpleNamespace(method=Method.BASEBACKUP, sentences=tuple, source=source)
+
+    monkeypatch.setattr(recovery, "choose", choose)
+    assert story.tell(kind("it was promoted")) == [Method.BASEBACKUP, Method.BASEBACKUP]
+    assert [list(one) for one in unread] == [[], [2]]
+    assert unread[1][NodeId(2)].message == "it was promoted"
+
+
+def test_source_that_failed_is_known_even_if_it_no_longer_streams(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(recovery, "observe_sources", lambda *_: (Source(NodeId(3)),))
+    why = Rejection("it was promoted")
+    nothing: Any = None
+    found = recovery.with_sources(
+        nothing, nothing, nothing, facts(), Settings(), {NodeId(2): why}
+    ).sources
+    assert found is not None
+    assert {one.node_id: one.failed for one in found} == {2: why, 3: None}

@@ -22,6 +22,7 @@ from pgpool_recovery.talk.protocol import (
     ApplyIncremental,
     AskArchive,
     AskConfinement,
+    AskMade,
     AskRunning,
     AskSource,
     AskStandby,
@@ -43,6 +44,7 @@ from pgpool_recovery.talk.protocol import (
     LogPosition,
     LookAround,
     LookForBackup,
+    LookForPrograms,
     MakeIndependent,
     Observe,
     OpenChannel,
@@ -51,9 +53,12 @@ from pgpool_recovery.talk.protocol import (
     ReadSlotName,
     ReceiveBlocks,
     Request,
+    SeeFileBackup,
     SendFiles,
     Start,
+    StartFileBackup,
     StopAtOnce,
+    StopFileBackup,
     StopServer,
     TakeStep,
     Tidy,
@@ -62,12 +67,14 @@ from pgpool_recovery.talk.protocol import (
     TryPeers,
     Undo,
     Weigh,
+    WriteLabel,
 )
 
 if TYPE_CHECKING:
     from pgpool_recovery.agent.channel.receiving import ReceivingEnd
     from pgpool_recovery.agent.channel.sending import SendingEnd
     from pgpool_recovery.agent.directory.own_login import OwnLogin
+    from pgpool_recovery.agent.server.file_backup import BackupSession
     from pgpool_recovery.agent.server.probation import Guard
     from pgpool_recovery.agent.server.standby import StandbyLook
     from pgpool_recovery.agent.steps import Steps
@@ -128,6 +135,12 @@ class Answers:
         if self._receiving is not None:
             self._receiving.run(read_end, write_end, self._stop)
 
+    @cached_property
+    def _backup(self) -> "BackupSession":
+        from pgpool_recovery.agent.server.file_backup import BackupSession
+
+        return BackupSession()
+
     def take_back(self) -> TargetState | None:
         """At the end, settle what was started, and undo what was not finished.
 
@@ -136,6 +149,8 @@ class Answers:
         state = None
         if "_channel" in vars(self):
             self._channel.close()
+        if "_backup" in vars(self):
+            self._backup.close()
         # What no request has created needs no settling, and is not imported for that.
         if "_guard" in vars(self) and self._guard.settle(self.limits.connect_s):
             state = TargetState.STOPPED
@@ -172,6 +187,7 @@ class Answers:
                 | TryLogins()
                 | TryPeers()
                 | LookForBackup()
+                | LookForPrograms()
                 | AskArchive()
                 | TryArchive()
             ):
@@ -180,6 +196,8 @@ class Answers:
                 BeginIncremental()
                 | ApplyIncremental()
                 | AbortIncremental()
+                | WriteLabel()
+                | AskMade()
                 | BeginDelta()
                 | Expect()
                 | CommitDelta()
@@ -188,7 +206,16 @@ class Answers:
                 | Finish()
             ):
                 return self._of_steps(request)
-            case OpenChannel() | ListFiles() | SendFiles() | CloseChannel() | ReceiveBlocks():
+            case (
+                OpenChannel()
+                | ListFiles()
+                | SendFiles()
+                | CloseChannel()
+                | ReceiveBlocks()
+                | StartFileBackup()
+                | SeeFileBackup()
+                | StopFileBackup()
+            ):
                 return self._of_blocks(request)
             case (
                 Start()
@@ -233,11 +260,11 @@ class Answers:
         match request:
             case Tidy():
                 import_ahead(STEPS)
-                return swap.tidy(data)
+                return swap.tidy(data, self._stop.got_on)
             case IsTidy():
                 return swap.is_tidy(data)
             case DiscardOld():
-                return swap.discard_old(data)
+                return swap.discard_old(data, self._stop.got_on)
 
     def _of_host(
         self,
@@ -246,6 +273,7 @@ class Answers:
         | TryLogins
         | TryPeers
         | LookForBackup
+        | LookForPrograms
         | AskArchive
         | TryArchive,
     ) -> Any:
@@ -272,6 +300,10 @@ class Answers:
                 return observe_repository(
                     stanza, self._stop, timeout_s=timeout_s, archive_s=archive_s
                 )
+            case LookForPrograms(programs):
+                from pgpool_recovery.agent.method.command import look_for_programs
+
+                return look_for_programs(programs)
             case AskArchive():
                 from pgpool_recovery.agent.observe.archived_history import ask_archive
 
@@ -281,11 +313,13 @@ class Answers:
 
                 return try_archive(request, self._stop)
 
-    def _of_steps(
+    def _of_steps(  # noqa: C901 - one case for each request
         self,
         request: BeginIncremental
         | ApplyIncremental
         | AbortIncremental
+        | WriteLabel
+        | AskMade
         | BeginDelta
         | Expect
         | CommitDelta
@@ -300,6 +334,12 @@ class Answers:
                 return self._steps.apply_incremental(step)
             case AbortIncremental():
                 return self._steps.abort_incremental()
+            case WriteLabel(directory, label):
+                from pgpool_recovery.agent.method.command import write_label
+
+                return write_label(Path(directory), label)
+            case AskMade(wanted):
+                return self._steps.see_made(wanted)
             case BeginDelta():
                 return self._steps.begin_delta(request)
             case Expect():
@@ -314,11 +354,25 @@ class Answers:
                 return self._steps.finish()
 
     def _of_blocks(
-        self, request: OpenChannel | ListFiles | SendFiles | CloseChannel | ReceiveBlocks
+        self,
+        request: OpenChannel
+        | ListFiles
+        | SendFiles
+        | CloseChannel
+        | ReceiveBlocks
+        | StartFileBackup
+        | SeeFileBackup
+        | StopFileBackup,
     ) -> Any:
         match request:
+            case StartFileBackup():
+                return self._backup.start(request, self.limits.connect_s)
+            case SeeFileBackup():
+                return self._backup.see()
+            case StopFileBackup():
+                return self._backup.stop()
             case OpenChannel():
-                return self._channel.open(request)
+                return self._channel.begin(request)
             case ListFiles():
                 return self._channel.list(request)
             case SendFiles():
@@ -408,6 +462,10 @@ def places_of(request: Request) -> Iterator[Path]:
     The steps after Reserve are not included, since they work in the directories that it checked.
     """
     match request:
+        case WriteLabel(directory):
+            yield Path(directory)
+        case AskMade(wanted):
+            yield Path(wanted.data_directory)
         case ReadBase(directory):
             yield Path(directory)
         case TakeStep(Reserve(places)):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pgpool_recovery import __version__
 from pgpool_recovery.domain.error import RecoveryError, Refused, as_failure
+from pgpool_recovery.domain.event import GotOn
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.log.note import span, turn_on
@@ -60,7 +61,7 @@ class Agent:
         self._is_handed_over = False
         """Whether the descriptors carry frames from now on; messages are dropped then."""
         os.set_blocking(messages, False)
-        self._stop = Stop()
+        self._stop = Stop(lambda: self._send(GotOn()))
         self._is_alone = threading.Event()
         self._has_ended = threading.Event()
         self._queue: queue.SimpleQueue[Request | Refused | None] = queue.SimpleQueue()
@@ -113,10 +114,12 @@ class Agent:
 
     def _end_with_runner(self) -> None:
         self._is_alone.set()
+        alone_since = time.monotonic()
         self.end()
         # The next recovery completes what is still being done, such as removing a partial copy.
-        if not self._has_ended.wait(self._limits.undo_s):
-            os._exit(1)
+        while not self._has_ended.wait(TICK_S):
+            if min(self._stop.idle_s, time.monotonic() - alone_since) > self._limits.undo_s:
+                os._exit(1)
 
     def _log(self) -> None:
         """From here on, send log lines to the runner, whose clock all lines have."""

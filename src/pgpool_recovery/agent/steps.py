@@ -4,13 +4,18 @@ The modules of a method are imported with its first step, since a run uses only 
 """
 
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pgpool_recovery.agent.directory import past, swap
 from pgpool_recovery.agent.directory.journal import Journal
-from pgpool_recovery.agent.directory.own_files import withdraw_own_files
+from pgpool_recovery.agent.directory.own_files import (
+    keep_own_files,
+    own_directory,
+    withdraw_own_files,
+)
 from pgpool_recovery.agent.directory.own_login import OwnLogin
 from pgpool_recovery.agent.directory.spare import drop_spare
 from pgpool_recovery.agent.method.make_standby import (
@@ -24,13 +29,22 @@ from pgpool_recovery.agent.method.make_standby import (
 from pgpool_recovery.agent.server.running import reload, take_over
 from pgpool_recovery.agent.server.start_log import find_log
 from pgpool_recovery.domain.directory_state import Change, Changed, Lead, LeftAlone, target_state
-from pgpool_recovery.domain.error import Busy, RecoveryError, Refused
+from pgpool_recovery.domain.error import (
+    Busy,
+    Filled,
+    Incomplete,
+    NoRoom,
+    RecoveryError,
+    Refused,
+    Undone,
+)
 from pgpool_recovery.domain.event import Emit, Moved, Said
 from pgpool_recovery.domain.quantity import pretty_size
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.domain.wal import Point
 from pgpool_recovery.facts.policy import Method, kilobytes
 from pgpool_recovery.facts.step import (
+    CheckMade,
     Clone,
     ConfigureStandby,
     CopyBaseBackup,
@@ -45,6 +59,7 @@ from pgpool_recovery.facts.step import (
     Reserve,
     RestoreBackup,
     Rewind,
+    RunCommand,
     SwapIn,
     TakeOut,
     TargetStep,
@@ -52,6 +67,7 @@ from pgpool_recovery.facts.step import (
 from pgpool_recovery.host.meter import Meter
 from pgpool_recovery.host.pidfile import read_pid_file
 from pgpool_recovery.host.stop import Stop
+from pgpool_recovery.host.system_failure import FULL
 from pgpool_recovery.postgres.wal_stream import WalSource
 from pgpool_recovery.talk.protocol import (
     BeginDelta,
@@ -62,6 +78,8 @@ from pgpool_recovery.talk.protocol import (
     FindLog,
     Limits,
     LogPosition,
+    Made,
+    Observe,
 )
 
 if TYPE_CHECKING:
@@ -116,6 +134,9 @@ class Steps:
         self._reversals: list[Callable[[], None]] = []
         """What undoes the changes of files; the last one is undone first."""
         self._backup: IncrementalBackup | None = None
+        self._removal = Meter(emit)
+        self._made_end: Point | None = None
+        """Where the base backup ended that a command has restored, if it says so."""
         self._delta: DeltaWrite | None = None
 
     @property
@@ -135,6 +156,7 @@ class Steps:
         if isinstance(step, Reserve):
             self._reserve(step)
         else:
+            self._removal = Meter(self._emit, getattr(step, "size_bytes", 0))
             self._take(step, self._reserved(), stall_s, connect_s)
         return target_state(self._reserved().state)
 
@@ -151,11 +173,7 @@ class Steps:
             case RemoveOld(places):
                 swap.remove_old_data(journal, places)
             case CopyBaseBackup():
-                from pgpool_recovery.agent.method.base_backup.copy import copy_base_backup
-                from pgpool_recovery.postgres.backup_stream import StreamLimits
-
-                limits = StreamLimits(connect_s, stall_s, stall_s)
-                copy_base_backup(step, self._own_login, self._stop, self._emit, limits)
+                self._copy(step, journal, stall_s, connect_s)
             case ConfigureStandby():
                 configure_standby(step, self._own_login, self._stop, self._said("agent"))
             case SwapIn(places):
@@ -176,16 +194,44 @@ class Steps:
                 self._rewind(step, journal, connect_s)
             case RestoreBackup():
                 self._restore(step, journal, stall_s)
+            case RunCommand():
+                self._run_command(step, journal)
+            case CheckMade(_, method):
+                if method.keep_data:
+                    journal.take(Changed())
             case PutInPlace(places):
                 swap.put_data_in(journal, places.data)
+
+    def _copy(
+        self, step: CopyBaseBackup, journal: Journal, stall_s: float, connect_s: float
+    ) -> None:
+        """Copy everything; what has arrived when that fails is kept, but not on a full disk."""
+        from pgpool_recovery.agent.directory.entry import Copy
+        from pgpool_recovery.agent.method.base_backup.copy import copy_base_backup
+        from pgpool_recovery.postgres.backup_stream import StreamLimits
+
+        layout = {place.path: place.new for place in step.places.all()}
+        journal.note_copy(Copy(step.system_identifier, int(time.time()), layout))
+        limits = StreamLimits(connect_s, stall_s, stall_s)
+        try:
+            copy_base_backup(step, self._own_login, self._stop, self._emit, limits)
+        except (NoRoom, OSError) as error:
+            if isinstance(error, NoRoom) or error.errno in FULL:
+                swap.forget_copy(journal)
+            raise
 
     def _reserve(self, step: Reserve) -> None:
         self._wanted = Path(step.places.data.path)
         try:
-            self._journal = swap.reserve(step.places)
+            self._journal = swap.reserve(step.places, self._freed, keeps_copy=step.keeps_copy)
         except Busy:
             self._wanted = None  # Its state is reported by the recovery that holds the lock.
             raise
+
+    def _freed(self, count: int) -> None:
+        """Take how much was removed; whatever is removed, terabytes take their time."""
+        self._stop.got_on()
+        self._removal.add(count)
 
     def _reserved(self) -> Journal:
         """Return the journal of the target that was reserved."""
@@ -255,6 +301,8 @@ class Steps:
         from pgpool_recovery.agent.method.delta import DeltaWrite
 
         journal = self._reserved()
+        if request.step.is_whole:
+            return self._begin_whole(request, journal)
         delta = DeltaWrite(request, journal.workspace, self._stop)
         journal.take(Change(Method.DELTA))
         try:
@@ -266,6 +314,22 @@ class Steps:
         self._delta = delta
         return DeltaBegun(target, processors=os.cpu_count() or 1)
 
+    def _begin_whole(self, request: BeginDelta, journal: Journal) -> DeltaBegun:
+        """Go on from what an interrupted full copy left, beside the data, which is not touched."""
+        from pgpool_recovery.agent.method.delta import DeltaWrite
+        from pgpool_recovery.agent.method.partial_copy import make_whole
+
+        if journal.copy is None:
+            raise Refused("what an earlier run had copied is gone", hint="Recover the node again.")
+        make_whole(request.step.places, self._stop)
+        delta = DeltaWrite(request, journal.workspace, self._stop)
+        try:
+            target = delta.begin()
+        except RecoveryError as error:
+            raise _beside(error, journal) from error
+        self._delta = delta
+        return DeltaBegun(target, processors=os.cpu_count() or 1)
+
     def expect(self, request: Expect) -> None:
         """Remember what receivers will have written when they are done."""
         self._begun_delta().expect(request)
@@ -274,8 +338,14 @@ class Steps:
         """Make the directory one that a standby can start in; return the state of the target."""
         journal, delta = self._reserved(), self._begun_delta()
         self._delta = None
-        removed = delta.commit(request, self._emit)
-        journal.take(Changed())
+        if request.step.is_whole:
+            try:
+                removed = delta.commit(request, self._emit)
+            except RecoveryError as error:
+                raise _beside(error, journal) from error
+        else:
+            removed = delta.commit(request, self._emit)
+            journal.take(Changed())
         self._emit(Said("agent", f"{removed} files removed that the source does not have"))
         return target_state(journal.state)
 
@@ -339,6 +409,34 @@ class Steps:
             raise untouched.error from untouched
         journal.take(Changed())
 
+    def _run_command(self, step: RunCommand, journal: Journal) -> None:
+        from pgpool_recovery.agent.method.command import CouldNot, run_command
+
+        keeps_data = step.method.keep_data
+        if keeps_data:
+            journal.take(Change(Method.COMMAND))
+        try:
+            self._made_end = run_command(step, self._own_login, self._stop, self._emit)
+        except CouldNot as unchanged:
+            if keeps_data:
+                new = Path(step.places.data.new)
+                keep_own_files(own_directory(Path(step.places.data.path)), new)
+                journal.take(LeftAlone())
+            raise unchanged.error from unchanged
+
+    def see_made(self, wanted: Observe) -> Made:
+        """Return the facts about what a command has made, before it is known to be sound.
+
+        The login in its files, if there is one, is that of the node that was backed up.
+        """
+        from pgpool_recovery.agent.method.command import manifest_end
+        from pgpool_recovery.agent.observe.target import observe
+
+        facts, end = observe(wanted, self._stop, OwnLogin()), self._made_end
+        if end is None and facts.backup_start is not None:
+            end = manifest_end(Path(wanted.data_directory), facts.backup_start)
+        return Made(facts, end)
+
     def undo(self) -> TargetState:
         """Undo what was done, and return the state of the target after that.
 
@@ -357,12 +455,23 @@ class Steps:
         state = target_state(swap.undo(journal))
         journal.note_former_slot(None)  # The old server may stream from it again.
         swap.rest(journal)
+        self._tell_kept(journal)
         self._let_go()
         return state
 
+    def _tell_kept(self, journal: Journal) -> None:
+        if journal.copy is not None:
+            size = pretty_size(swap.copied_bytes(journal))
+            kept = f"what was copied, {size}, stays in {journal.places[-1].new}"
+            self._emit(Said("agent", f"{kept} for the next attempt"))
+
     def finish(self) -> None:
-        """Release the target; what was done stays, and so does what is in the workspace."""
+        """Release the target; what was done stays, and so does what is in the workspace.
+
+        What an earlier run had copied is of no use any more.
+        """
         if self._journal is not None:
+            swap.forget_copy(self._journal)
             swap.rest(self._journal)
             self._let_go()
 
@@ -384,6 +493,13 @@ def _standing(data: Path | None) -> TargetState:
         return target_state(swap.standing(data)[1])
     except (RecoveryError, OSError):
         return TargetState.UNKNOWN
+
+
+def _beside(error: RecoveryError, journal: Journal) -> RecoveryError:
+    """Return the failure to write a copy: the data that it is beside is as it was."""
+    kinds: dict[type[RecoveryError], type[RecoveryError]] = {Incomplete: Undone, Filled: NoRoom}
+    kind, state = kinds.get(type(error), type(error)), target_state(journal.state)
+    return kind(error.message, detail=error.detail, hint=error.hint, target=state)
 
 
 def _note_former_slot(step: ConfigureStandby | Repoint | RepointRunning, journal: Journal) -> None:

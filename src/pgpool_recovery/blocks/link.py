@@ -63,13 +63,14 @@ class Link:
         with self._writing:
             self._flush()
 
-    def receive(self) -> Frame | None:
+    def receive(self, *, flushes: bool) -> Frame | None:
         """Return the next frame; None at the end, which is never in the middle of a frame.
 
-        What was collected is sent before waiting: the other end may be waiting for it.
+        With `flushes` everything is sent before waiting, as the other end may be waiting for it.
+        That may wait in turn until the other end receives, so only one end may do it.
         """
         while (frame := self._decoder.next()) is None or isinstance(frame, Beat):
-            if frame is None and not self._read():
+            if frame is None and not self._read(flushes=flushes):
                 if not self._decoder.is_between_frames:
                     raise malformed("It ended in the middle of a frame")
                 return None
@@ -79,11 +80,12 @@ class Link:
         """Send nothing more, not even signs of life."""
         self._has_ended.set()
 
-    def _read(self) -> bool:
+    def _read(self, *, flushes: bool) -> bool:
         """Read what has arrived, or wait for it; return whether there will be more."""
         deadline = time.monotonic() + self._silence_s
         if not self._is_readable(0.0):
-            self.flush()
+            if flushes:
+                self.flush()
             while not self._is_readable(TICK_S):
                 self._check()
                 if time.monotonic() > deadline:

@@ -4,7 +4,7 @@ import re
 
 from pgpool_recovery.blocks.frame import MAX_PATH_BYTES, malformed
 from pgpool_recovery.files.text import bytes_of
-from pgpool_recovery.host.file_access import LINKS, REPLACED
+from pgpool_recovery.host.file_access import EMPTIED, LINKS, REPLACED
 
 VERSION_FILE = "PG_VERSION"
 CONTROL_FILE = "global/pg_control"
@@ -29,11 +29,11 @@ def parts_of(path: str) -> tuple[str, ...]:
     return parts
 
 
-def tablespace_of(parts: tuple[str, ...]) -> int | None:
+def tablespace_of(parts: tuple[str, ...], *, is_whole: bool = False) -> int | None:
     """Return the OID of the tablespace that a path is in, None for the data directory itself.
 
-    Raises Undone for what is never compared: the node's own files, and what belongs to one run of a
-    server.
+    Raises Undone for what is never compared: the node's own files, unless the directory is a full
+    copy (`is_whole`), and what belongs to one run of a server.
 
     >>> tablespace_of(("pg_tblspc", "16400", "PG_17_202406281", "5", "1259"))
     16400
@@ -41,6 +41,8 @@ def tablespace_of(parts: tuple[str, ...]) -> int | None:
     top = parts[0]
     if parts[-1].startswith(OURS):
         raise malformed(f"{'/'.join(parts)!r} is a file of a recovery")
+    if is_whole and top != LINKS and top not in EMPTIED and (len(parts) > 1 or top not in REPLACED):
+        return None
     if parts == (VERSION_FILE,) or (top in REPLACED and len(parts) > 1):
         return None
     if top == LINKS and len(parts) > 3 and DIGITS.fullmatch(parts[1]):

@@ -152,7 +152,7 @@ class Receiver:
         """Receive without writing, so the sender takes the failure instead of waiting for us."""
         self._hasher.join(ENDS_WITHIN_S)
         try:
-            while self._link.receive() is not None:
+            while self._link.receive(flushes=False) is not None:
                 pass
         except (RecoveryError, OSError):
             return
@@ -161,7 +161,7 @@ class Receiver:
 
     def _receive(self) -> None:
         while self._failure is None:
-            frame = self._link.receive()
+            frame = self._link.receive(flushes=False)
             if frame is None:
                 return
             self._take(frame)

@@ -220,7 +220,7 @@ class Sender:
     def _last_word(self) -> RecoveryError | None:
         """Return why the receiver has ended, if it could still say that."""
         try:
-            while (frame := self._link.receive()) is not None:
+            while (frame := self._link.receive(flushes=True)) is not None:
                 if isinstance(frame, Failed):
                     return _failure_of(frame.record)
         except RecoveryError:
@@ -228,7 +228,7 @@ class Sender:
         return None
 
     def _receive(self) -> object:
-        frame = self._link.receive()
+        frame = self._link.receive(flushes=True)
         if frame is None:
             raise Unreachable("the receiver on the target has ended")
         return frame

@@ -7,12 +7,13 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from pgpool_recovery.blocks.considerate import considerate_chunks
 from pgpool_recovery.blocks.frame import CHUNK_BYTES
 from pgpool_recovery.blocks.path import CONTROL_FILE, OURS, VERSION_FILE, parts_of, tablespace_of
 from pgpool_recovery.domain.control_file import is_whole
 from pgpool_recovery.domain.error import Refused, Undone
 from pgpool_recovery.facts.blocks import BlockSource
-from pgpool_recovery.host.file_access import LINKS, REPLACED, UNSENT_FILES
+from pgpool_recovery.host.file_access import EMPTIED, LINKS, REPLACED, UNSENT_FILES
 from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.log.note import waits
 
@@ -32,11 +33,11 @@ class SourceFiles:
     def __init__(self, source: BlockSource) -> None:
         self._data = Path(source.data_directory)
         self._source = source
-        self._buffer = memoryview(bytearray(CHUNK_BYTES))
+        self._buffers = tuple(memoryview(bytearray(CHUNK_BYTES)) for _ in range(2))
 
     def place(self, path: str) -> Path:
         """Return where a file is."""
-        oid = tablespace_of(parts_of(path))
+        oid = tablespace_of(parts_of(path), is_whole=self._source.is_whole)
         if oid is not None and oid not in self._source.tablespaces:
             raise Undone(f'the source has no tablespace {oid}, which "{path}" is in')
         return self._data / path
@@ -48,14 +49,21 @@ class SourceFiles:
         """
         begin = None if after is None else order(after)
         tops = [*REPLACED, *(f"{LINKS}/{oid}" for oid in self._tablespaces())]
-        for top in sorted((*tops, VERSION_FILE), key=order):
-            if top == VERSION_FILE:
+        others = self._others() if self._source.is_whole else [VERSION_FILE]
+        for top in sorted((*tops, *others), key=order):
+            if top in others:
                 yield from self._entry(top, begin)
             elif top in REPLACED:
                 yield from self._directory(top, begin)
             else:
                 version = self._source.format.version_directory
                 yield from self._directory(f"{top}/{version}", begin)
+
+    def _others(self) -> list[str]:
+        """Return what else a base backup has: the configuration, and whatever is kept beside it."""
+        names = (entry.name for entry in self._data.iterdir())
+        known = {*REPLACED, *EMPTIED, LINKS}
+        return [name for name in names if name not in known and _is_sent("", name, frozenset())]
 
     def _tablespaces(self) -> Iterator[int]:
         """Yield the OIDs of the tablespaces; raise Refused for one that came after the plan."""
@@ -122,24 +130,12 @@ class SourceFiles:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
                 raise FileNotFoundError(errno.ENOENT, "it is not a regular file", str(place))
-            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_SEQUENTIAL)
-            yield from self._chunks(descriptor, status.st_size)
+            yield from considerate_chunks(descriptor, status.st_size, self._buffers)
         except OSError as error:
             error.filename = error.filename or str(place)
             raise
         finally:
             os.close(descriptor)
-
-    def _chunks(self, descriptor: int, size_bytes: int) -> Iterator[memoryview]:
-        offset = 0
-        while offset < size_bytes:
-            wanted = self._buffer[: size_bytes - offset]
-            count = _read_into(descriptor, wanted, offset)
-            if count:
-                yield wanted[:count]
-            if count < len(wanted):
-                return
-            offset += count
 
     def reread(self, path: str, offset: int, count: int) -> bytes:
         """Return a part of a file again; it may be shorter now."""
@@ -166,17 +162,6 @@ class SourceFiles:
             detail=f"It was read {CONTROL_TRIES} times.",
             hint="Check the disk of the source.",
         )
-
-
-def _read_into(descriptor: int, wanted: memoryview, offset: int) -> int:
-    """Fill a buffer from a file as far as that goes; return how many bytes there were."""
-    reached = 0
-    while reached < len(wanted):
-        count = os.preadv(descriptor, [wanted[reached:]], offset + reached)
-        if not count:
-            break
-        reached += count
-    return reached
 
 
 def order(path: str) -> tuple[str, ...]:

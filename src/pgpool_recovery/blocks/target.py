@@ -12,7 +12,6 @@ from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.facts.blocks import BlockTarget
 from pgpool_recovery.files.write import open_in_directory
 
-DIRECTORY_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 KEPT_DIRECTORIES = 32
 """How many directories stay open: files come in the order of their directories."""
 TRIES = 3
@@ -39,7 +38,7 @@ class TargetFiles:
         if path == CONTROL_FILE:
             return None, parts_of(self._target.control_file)
         parts = parts_of(path)
-        oid = tablespace_of(parts)
+        oid = tablespace_of(parts, is_whole=self._target.is_whole)
         if oid is None:
             return None, parts
         version = self._target.format.version_directory
@@ -58,9 +57,13 @@ class TargetFiles:
         Raises Refused for a symbolic link, and OSError with the file's name.
         """
         root, parts = self._place(path)
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        directory = self._directory(root, parts[:-1])
         try:
-            descriptor = os.open(parts[-1], flags, dir_fd=self._directory(root, parts[:-1]))
+            descriptor = os.open(
+                parts[-1],
+                os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC,
+                dir_fd=directory,
+            )
         except OSError as error:
             if error.errno in (errno.ENOENT, errno.ENXIO):  # A socket cannot be opened.
                 return None
@@ -109,7 +112,11 @@ class TargetFiles:
         if parts:
             above = self._directory(root, parts[:-1])
             try:
-                opened = os.open(parts[-1], DIRECTORY_FLAGS, dir_fd=above)
+                opened = os.open(
+                    parts[-1],
+                    os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC,
+                    dir_fd=above,
+                )
             except OSError as error:
                 raise self._named(error, None, self._roots[root].joinpath(*parts))
         else:

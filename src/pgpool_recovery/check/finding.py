@@ -73,6 +73,7 @@ class Kind(Enum):
     WAL_LEVEL = "wal_level", Severity.ERROR
     WAL_SENDERS = "max_wal_senders", Severity.ERROR
     REPLICATION_SLOTS = "max_replication_slots", Severity.ERROR
+    SHUTDOWN_TIMEOUT = "wal_sender_shutdown_timeout", Severity.WARNING
     NO_WAL_KEPT = "no WAL kept", Severity.WARNING
     ORPHANED_SLOT = "orphaned slot", Severity.WARNING
     LAGGING_SLOT = "lagging slot", Severity.WARNING
@@ -85,6 +86,7 @@ class Kind(Enum):
     IDLE_SLOT = "idle slot", Severity.WARNING
     FAILOVER_SLOT = "failover slot", Severity.WARNING
     AWAITED_SLOT = "synchronized_standby_slots", Severity.ERROR
+    SOURCE = "source of copies", Severity.WARNING
     STAGE_COMMAND = "stage command", Severity.ERROR
     RECOVERY_TIMEOUT = "recovery_timeout", Severity.WARNING
     RECOVERY_USER = "recovery_user", Severity.ERROR

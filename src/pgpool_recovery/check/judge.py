@@ -16,6 +16,7 @@ from pgpool_recovery.check.release import releases
 from pgpool_recovery.check.report import Report
 from pgpool_recovery.check.server import servers
 from pgpool_recovery.check.slots import slots
+from pgpool_recovery.check.source import source
 
 LOOKS = (
     ways,
@@ -28,6 +29,7 @@ LOOKS = (
     slots,
     failover_slots,
     archives,
+    source,
     pool,
     forecast,
 )

@@ -7,7 +7,7 @@ from pgpool_recovery.check.finding import Finding, Kind
 from pgpool_recovery.check.mixture import not_streaming
 from pgpool_recovery.check.report import Report
 from pgpool_recovery.domain.node import Target
-from pgpool_recovery.domain.standby import Fault
+from pgpool_recovery.domain.standby import ENOUGH_SHUTDOWN_MS, SHUTDOWN_TIMEOUT, Fault
 from pgpool_recovery.facts.node import NodeFacts, ServerFacts
 from pgpool_recovery.plan.attach import streams
 from pgpool_recovery.plan.incremental import OLDEST_MAJOR
@@ -101,7 +101,7 @@ def _settings(report: Report, target: Target, server: ServerFacts) -> Iterator[F
         yield Finding(
             Kind.NO_SUMMARIES,
             target.node_id,
-            f"summarize_wal is off on {name}, so a node whose WAL is gone needs a full copy",
+            f"summarize_wal is off on {name}, so incremental cannot bring back a node without WAL",
             f"{on(target)}: ALTER SYSTEM SET summarize_wal = on, and reload. {EVERY_NODE}",
         )
     if server.settings["wal_level"] not in ("replica", "logical"):
@@ -129,6 +129,15 @@ def _settings(report: Report, target: Target, server: ServerFacts) -> Iterator[F
             f"primary it needs one for each of the {others} other nodes",
             f"{on(target)}: ALTER SYSTEM SET max_replication_slots = {max(10, others)}, and "
             f"restart. {EVERY_NODE}",
+        )
+    if 0 <= server.number(SHUTDOWN_TIMEOUT) < ENOUGH_SHUTDOWN_MS:
+        yield Finding(
+            Kind.SHUTDOWN_TIMEOUT,
+            target.node_id,
+            f"{SHUTDOWN_TIMEOUT} of {name} is {server.number(SHUTDOWN_TIMEOUT)} ms; as the primary "
+            "it might stop before a standby has everything, so a switchover would be refused",
+            f"{on(target)}: ALTER SYSTEM RESET {SHUTDOWN_TIMEOUT}, or set at least "
+            f"{ENOUGH_SHUTDOWN_MS // 1000}s, and reload. {EVERY_NODE}",
         )
 
 

@@ -161,6 +161,9 @@ def _contradictions(settings: Settings) -> Iterator[str]:
                 f"start_command without host in node.{node_id} (pgpool_remote_start does not get "
                 "the node id, and finds a node by its host)"
             )
+    for method, one in settings.method.items():
+        if not one.command:
+            yield f"no command in method.{method} (it is what makes the data)"
     for name, table in (("replication", settings.replication), ("pgpool", settings.pgpool)):
         if (table.sslcert is None) != (table.sslkey is None):
             yield f"sslcert and sslkey must be set together in {name} (a certificate and its key)"

@@ -6,6 +6,7 @@ from typing import NewType
 
 from pgpool_recovery.domain.node import NodeId, Target
 from pgpool_recovery.domain.record import field, record
+from pgpool_recovery.facts.own_method import OwnMethod
 from pgpool_recovery.facts.policy import Policy
 from pgpool_recovery.ssh.command import SshSettings
 
@@ -13,6 +14,25 @@ AbsolutePath = NewType("AbsolutePath", str)
 Port = NewType("Port", int)
 Host = NewType("Host", str)
 """A host name, an address, or the directory of a local socket."""
+CommandWords = NewType("CommandWords", tuple[str, ...])
+"""A program by its absolute path, and its arguments with placeholders."""
+MethodName = NewType("MethodName", str)
+PLACEHOLDERS = (
+    "method",
+    "node",
+    "directory",
+    "data_directory",
+    "keep_data",
+    "tablespaces",
+    "primary_host",
+    "primary_port",
+    "primary_user",
+    "primary_conninfo",
+    "slot",
+    "system_identifier",
+    "major",
+    "bin_directory",
+)
 TLS_WORDS = ("sslmode", "sslrootcert", "sslcert", "sslkey")
 
 
@@ -281,6 +301,22 @@ class NodeSettings:
 
 
 @record
+class MethodSettings:
+    """A command that makes the data directory, as a method of the user's own.
+
+    `command` has placeholders (PLACEHOLDERS); `nodes` are the nodes that it is for, all if there
+    are none. The limits are in seconds, for the command and for its silence.
+    """
+
+    command: CommandWords = CommandWords(())
+    keep_data: bool = False
+    in_backup: bool = False
+    nodes: tuple[NodeId, ...] = ()
+    timeout_s: float | None = None
+    stall_s: float | None = None
+
+
+@record
 class Settings:
     """All tables of the file."""
 
@@ -298,9 +334,20 @@ class Settings:
     policy: Policy = field(default_factory=Policy)
     timeout: TimeoutSettings = field(default_factory=TimeoutSettings)
     node: dict[NodeId, NodeSettings] = field(default_factory=dict)
+    method: dict[MethodName, MethodSettings] = field(default_factory=dict)
 
     def of_target(self, target: Target) -> NodeSettings:
         """Return the settings of a target's node; the defaults if the file does not list it."""
         if target.node_id is not None:
             return self.node.get(target.node_id, NodeSettings())
         return next((node for node in self.node.values() if node.is_of(target)), NodeSettings())
+
+    def methods_of(self, target: Target) -> tuple[OwnMethod, ...]:
+        """Return the commands that may make the data of a target, in the order of the file."""
+        ids = {target.node_id} if target.node_id is not None else set[NodeId | None]()
+        ids |= {node_id for node_id, node in self.node.items() if node.is_of(target)}
+        return tuple(
+            OwnMethod(name, one.command, one.keep_data, one.in_backup, one.timeout_s, one.stall_s)
+            for name, one in self.method.items()
+            if not one.nodes or ids & set(one.nodes)
+        )

@@ -6,9 +6,18 @@ from enum import StrEnum
 from types import NoneType
 from typing import Any, get_args, get_origin, get_type_hints
 
-from pgpool_recovery.config.settings import AbsolutePath, Host, Port, Settings
+from pgpool_recovery.config.settings import (
+    PLACEHOLDERS,
+    AbsolutePath,
+    CommandWords,
+    Host,
+    MethodName,
+    Port,
+    Settings,
+)
 from pgpool_recovery.domain.error import RecoveryError
 from pgpool_recovery.domain.node import NodeId, parse_host, parse_node_id, parse_port
+from pgpool_recovery.domain.placeholder import placeholders_of
 from pgpool_recovery.domain.record import is_record
 from pgpool_recovery.facts.policy import (
     FROM_ANY,
@@ -22,6 +31,7 @@ from pgpool_recovery.facts.policy import (
 MIN_RATE_KB, MAX_RATE_KB = 32, 1048576  # src/include/backup/basebackup.h
 MAX_SHOWN = 100
 UNKNOWN = "unknown setting"
+METHOD_NAME = re.compile(r"[A-Za-z0-9_-]{1,40}")
 BARE = re.compile(r"[A-Za-z0-9_-]+")
 """A name that needs no quotes in TOML."""
 
@@ -178,6 +188,29 @@ def _rate(value: object) -> Rate:
     return Rate(text)
 
 
+def _command(value: object) -> CommandWords:
+    words = _words(value)
+    if not words or not words[0].startswith("/"):
+        raise ValueError("must be a list of a program, by its absolute path, and its arguments")
+    for name in placeholders_of(words[1:]):
+        if name not in PLACEHOLDERS:
+            raise ValueError(f"has {{{name}}}; the placeholders are {', '.join(PLACEHOLDERS)}")
+    return CommandWords(words)
+
+
+def _method_name(value: object) -> MethodName:
+    text = _text(value)
+    if not METHOD_NAME.fullmatch(text) or text in set(Method):
+        raise ValueError("must have up to 40 letters, digits, - and _, and be no method of ours")
+    return MethodName(text)
+
+
+def _node_ids(value: object) -> tuple[NodeId, ...]:
+    if not isinstance(value, list) or not all(type(one) is int for one in value):
+        raise ValueError("must be a list of node ids")
+    return tuple(map(_node_id, value))
+
+
 def _source(value: object) -> CopySource:
     if isinstance(value, int) and not isinstance(value, bool):
         return CopySource(str(parse_node_id(str(value))))
@@ -200,6 +233,9 @@ CHECKS: dict[Any, Callable[[object], Any]] = {
     tuple[str, ...]: _words,
     tuple[Method, ...]: _methods,
     NodeId: _node_id,
+    tuple[NodeId, ...]: _node_ids,
+    CommandWords: _command,
+    MethodName: _method_name,
     AbsolutePath: _path,
     Host: _host,
     Port: _port,

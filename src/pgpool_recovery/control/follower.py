@@ -43,6 +43,8 @@ class Follower:
         self._number = -1
         self._after = 0
         self._told_progress: RunProgress | None = None
+        self.got_on_at = time.monotonic()
+        """When there was something new last: however long a recovery takes, it is waited for."""
         self._stack = ExitStack()
         self._record: RecordReader | None = None
         self._try_at = 0.0
@@ -102,12 +104,15 @@ class Follower:
             return
         for event in record.all_events(self.run_id, after=self._number):
             self._number = event.number
+            self.got_on_at = time.monotonic()
             if event.kind == FAILED:
                 self.needed = (event.data or {}).get("needed")
             self._tell(Happened(self._node_id, self.run_id, event))
         for progress in record.progress():
             if progress.id == self.run_id and progress != self._told_progress:
-                self._told_progress = progress
+                before, self._told_progress = self._told_progress, progress
+                if before is None or before.place != progress.place:
+                    self.got_on_at = time.monotonic()
                 self._tell(StepMoved(progress))
 
     def _connected(self) -> RecordReader:

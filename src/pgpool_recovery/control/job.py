@@ -76,12 +76,12 @@ class Job:
 
     def running(self, agreed: Harm | None = None) -> RunningRecovery:
         """Return the recovery, not yet started; `agreed` is passed on if we call it ourselves."""
-        within_s, node = self.settings.pgpool.recovery_s, self.node
+        node = self.node
         if self.pool is not None and not self.by_sql:
-            return PcpRecovery(self.pool, node.node_id, within_s)
+            return PcpRecovery(self.pool, node.node_id)
         script = self.cluster.parameters.get(FIRST_STAGE) or FIRST_STAGE_SCRIPT
         finish = None
         if self.pool is not None:
             whom = (self.pool, self.cluster, self.primary.node, node, self.settings)
             finish = partial(attach_recovered, *whom)
-        return SqlRecovery(self.primary, node, within_s, script, finish, agreed or self.limit)
+        return SqlRecovery(self.primary, node, script, finish, agreed or self.limit)

@@ -21,7 +21,6 @@ class PcpRecovery:
 
     pool: Pool
     node_id: NodeId
-    within_s: float
     _lines: "queue.SimpleQueue[str]" = field(default_factory=queue.SimpleQueue)
     _ended: threading.Event = field(default_factory=threading.Event)
     _failure: BaseException | None = None
@@ -45,7 +44,7 @@ class PcpRecovery:
 
     def _recover(self) -> None:
         try:
-            self.pool.recover(self.node_id, self._take, within_s=self.within_s)
+            self.pool.recover(self.node_id, self._take)  # no limit: whoever waits has one
         except RecoveryError as error:
             self._failure = error
         except Exception as error:  # noqa: BLE001 - raised by `result`

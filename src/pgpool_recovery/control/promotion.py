@@ -13,6 +13,7 @@ from pgpool_recovery.control.search import pool_primary, search_of
 from pgpool_recovery.control.streaming import trouble_of
 from pgpool_recovery.domain.error import RecoveryError, Refused
 from pgpool_recovery.domain.node import NodeId
+from pgpool_recovery.domain.standby import ENOUGH_SHUTDOWN_MS, SHUTDOWN_TIMEOUT
 
 BY_HAND = (
     'If no server accepts writes, run "SELECT pg_promote()" on {name} and, once it accepts them, '
@@ -123,6 +124,7 @@ def _refuse_unfit(cluster: Cluster, node: Node, answer: ServerAnswer, before: Se
         refuse_while_recovering(connection, node, primary)
         trouble = trouble_of(connection, primary, answer)
         wanted = _values(connection.rows("promotion_settings"))
+    refuse_short_shutdown(primary, wanted.pop(SHUTDOWN_TIMEOUT, -1))
     with connect_to(node, cluster.login) as connection:  # Reported first: it also pauses replay.
         refuse_low_settings(node, primary, _values(connection.rows("promotion_settings")), wanted)
     if trouble is not None:
@@ -146,6 +148,17 @@ def refuse_low_settings(
                 for name in sorted(low)
             ),
             hint="Raise them there, restart its server, and try again.",
+        )
+
+
+def refuse_short_shutdown(primary: Node, patience_ms: int) -> None:
+    """Raise Refused if the primary would not wait on shutdown until a standby has everything."""
+    if 0 <= patience_ms < ENOUGH_SHUTDOWN_MS:
+        raise Refused(
+            f"{primary.name} would not wait on shutdown until a standby has everything",
+            detail=f"{SHUTDOWN_TIMEOUT} is {patience_ms} ms there.",
+            hint=f"Run ALTER SYSTEM RESET {SHUTDOWN_TIMEOUT} there, or set at least "
+            f"{ENOUGH_SHUTDOWN_MS // 1000}s, reload, and try again.",
         )
 
 

@@ -35,7 +35,7 @@ def wait_for_turn(
     """
     if not primary.has(Feature.HISTORY):
         return None
-    began = time.monotonic()
+    got_on_at = time.monotonic()
     copied_at: float | None = None
     waited: RunProgress | None = None
     with primary.connect(Feature.HISTORY) as connection:
@@ -50,10 +50,13 @@ def wait_for_turn(
                 raise _busy(node, one)
             if waited is None or waited.id != one.id:
                 say(f"recovery {one.id} of {node.name} is running; waiting until it has ended")
+            if waited is None or waited.place != one.place:
+                got_on_at = now
             waited = one
-            if now - began > within_s:
+            if now - got_on_at > within_s:
                 raise Unreachable(
-                    f"recovery {one.id} of {node.name} has not ended within {within_s:g} seconds",
+                    f"recovery {one.id} of {node.name} has made no progress for {within_s:g} "
+                    "seconds",
                     hint="It continues. recovery_s in the settings limits how long to wait.",
                     target=TargetState.UNKNOWN,
                 )

@@ -48,6 +48,11 @@ class RunProgress:
         """What messages call the target."""
         return _name(self.node_id, self.host, self.data_directory)
 
+    @property
+    def place(self) -> tuple[int, str, int | None, str | None, int | None]:
+        """How far it has come: what changes only when it gets on, unlike the time."""
+        return self.id, self.state, self.step, self.sentence, self.done_bytes
+
 
 @dataclass(frozen=True)
 class RecordedRun:

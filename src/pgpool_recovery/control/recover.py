@@ -34,9 +34,10 @@ from pgpool_recovery.control.runner import choose_runner
 from pgpool_recovery.control.streaming import wait_for_stream
 from pgpool_recovery.control.watch import outcome_of
 from pgpool_recovery.control.whereabouts import was_elsewhere
-from pgpool_recovery.domain.error import Denied, RecoveryError, Refused
+from pgpool_recovery.domain.error import Denied, RecoveryError, Refused, Unreachable
 from pgpool_recovery.domain.node import NodeId
 from pgpool_recovery.domain.record import replace
+from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.pcp.pool import ATTACHED, Pool
 from pgpool_recovery.plan.document import PlanDocument
 from pgpool_recovery.plan.harm import Harm
@@ -249,13 +250,21 @@ def carry_out(
     running = job.running(agreed)
     running.start()
     desk.tell(Asked(node_id, POOL if job.is_run_by_pool else PRIMARY, follower is not None))
-    has_ended = False
+    has_ended, got_on_at, limit_s = False, time.monotonic(), job.settings.pgpool.recovery_s
     while not has_ended:
         has_ended = running.has_ended(within_s=LOOK_EVERY_S)
         for line in running.lines():
             desk.tell(NodeSaid(node_id, line))
+            got_on_at = time.monotonic()
         if follower is not None:
             follower.look()
+            got_on_at = max(got_on_at, follower.got_on_at)
+        if not has_ended and time.monotonic() - got_on_at > limit_s:
+            raise Unreachable(
+                f"the recovery of {job.node.name} has made no progress for {limit_s:g} seconds",
+                hint="It continues. recovery_s in the settings limits how long to wait.",
+                target=TargetState.UNKNOWN,
+            )
     try:
         running.result()  # no limit: it has ended
     except RecoveryError as error:

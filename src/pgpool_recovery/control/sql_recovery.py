@@ -25,6 +25,8 @@ from pgpool_recovery.plan.harm import Harm
 READ_BYTES = 65536
 LINE, FAILURE, DONE = "line", "failure", "done"
 FIRST_STAGE_SCRIPT = "recovery_1st_stage"
+LONGEST_S = 1e9
+"""The most that statement_timeout can be counts: 25 days."""
 
 
 @dataclass
@@ -38,7 +40,6 @@ class SqlRecovery:
 
     primary: Primary
     node: Node
-    within_s: float
     first_stage: str = FIRST_STAGE_SCRIPT
     finish: Callable[[], None] | None = None
     agreed: Harm | None = None
@@ -124,7 +125,8 @@ def _call(recovery: SqlRecovery, pipe: int) -> None:
     def tell(line: str) -> None:
         _write(pipe, LINE, line)
 
-    with primary.connect(Feature.RECOVERY, answer_s=recovery.within_s) as connection:
+    # It may take as long as it gets on, which the runner sees to (stall_s).
+    with primary.connect(Feature.RECOVERY, answer_s=LONGEST_S) as connection:
         if recovery.agreed is not None:
             name = session_name(CALLS, target_of(recovery.node), recovery.agreed)
             connection.row("name_session", name=name)

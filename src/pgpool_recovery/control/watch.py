@@ -45,8 +45,10 @@ def running(primary: Primary, node_id: NodeId | None = None) -> list[RunProgress
 def watch(
     primary: Primary, tell: Tell, *, node_id: NodeId | None = None, within_s: float
 ) -> list[Outcome]:
-    """Watch the recoveries that are running now, and return how they ended."""
-    deadline = time.monotonic() + within_s
+    """Watch the recoveries that are running now, and return how they ended.
+
+    They are watched until none has made progress for `within_s`.
+    """
     with ExitStack() as stack:
         followers = {
             one.id: stack.enter_context(Follower(primary, tell, run_id=one.id, node_id=one.node_id))
@@ -60,9 +62,10 @@ def watch(
                 outcome = outcome_of(run)
                 tell(outcome)
                 outcomes.append(outcome)
-            if time.monotonic() > deadline:
+            got_on_at = max((one.got_on_at for one in followers.values()), default=time.monotonic())
+            if time.monotonic() - got_on_at > within_s:
                 raise Unreachable(
-                    f"{len(followers)} recoveries have not ended within {within_s:g} seconds",
+                    f"{len(followers)} recoveries have made no progress for {within_s:g} seconds",
                     hint="They continue. recovery_s in the settings limits how long to watch.",
                 )
             time.sleep(LOOK_EVERY_S if followers else 0)

@@ -39,6 +39,11 @@ class Progress:
 
 
 @record
+class GotOn:
+    """A request to an agent takes long, but has made progress; nobody is told."""
+
+
+@record
 class Moved:
     """How many bytes a step has moved, as far as that is known."""
 
@@ -77,7 +82,7 @@ class Finished:
     seconds: float
 
 
-Event = PlanMade | StepStarted | Progress | Moved | Said | StepFinished | Undoing | Finished
+Event = PlanMade | StepStarted | Progress | GotOn | Moved | Said | StepFinished | Undoing | Finished
 E = TypeVar("E", bound=Event)
 Emit = Callable[[Event], None]
 """Delivers an event to its reader."""
@@ -147,7 +152,7 @@ def _lines(event: Event) -> list[str]:
             return [f"step {number} of {count} took {seconds:.1f} s"] * (seconds >= TOLD_SECONDS)
         case Progress():
             return [_progress_text(event)]
-        case Moved():
+        case Moved() | GotOn():
             return []
         case Said(program, line):
             return [f"{program}: {line}"]

@@ -13,6 +13,10 @@ from pgpool_recovery.domain.wal import History, Lsn, Point, TimelineId, lsn_text
 
 STREAMING, WAITING = "streaming", "waiting"
 NOT_PAUSED = "not paused"
+SHUTDOWN_TIMEOUT = "wal_sender_shutdown_timeout"
+"""PostgreSQL 19: how many milliseconds a shutdown waits until a standby has everything; -1 waits
+for ever, as the releases before do."""
+ENOUGH_SHUTDOWN_MS = 10_000
 
 
 @record

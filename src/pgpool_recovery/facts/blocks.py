@@ -1,7 +1,7 @@
 """What the two ends of a comparison of blocks are told: where they read, and where they write."""
 
 from pgpool_recovery.domain.record import record
-from pgpool_recovery.domain.wal import Lsn
+from pgpool_recovery.domain.wal import Lsn, Point
 
 
 @record
@@ -19,12 +19,14 @@ class BlockFormat:
 class BlockSource:
     """The files of a running server, which are read on its host and never written.
 
-    `tablespaces` are the OIDs of those that it had when the backup began.
+    `tablespaces` are the OIDs of those that it had when the backup began. `is_whole`: all that a
+    base backup sends is read, so also what is at the top of the data directory.
     """
 
     data_directory: str
     tablespaces: tuple[int, ...]
     format: BlockFormat
+    is_whole: bool = False
 
 
 @record
@@ -36,7 +38,7 @@ class BlockTarget:
     ``global/pg_control`` is written instead, relative as well. A receiver opens `permit` first,
     holds it with a shared lock (flock) until it ends, and must find `token` in it: so none writes
     that a later run has not let in. `check_pages_from` is the start of the backup, if the pages
-    that are received are to be checked.
+    that are received are to be checked. `is_whole` is as in `BlockSource`.
     """
 
     data_directory: str
@@ -46,3 +48,17 @@ class BlockTarget:
     permit: str
     token: str
     check_pages_from: Lsn | None
+    is_whole: bool = False
+
+
+@record
+class FileBackup:
+    """A backup that has begun: where replay will start, and what there is to read.
+
+    `locations` are those of the server's tablespaces, by OID.
+    """
+
+    start: Point
+    source: BlockSource
+    locations: dict[int, str]
+    major: int

@@ -1,5 +1,7 @@
 """All facts that a decision may be based on, learnt from the primary and from the target."""
 
+from collections.abc import Iterator
+
 from pgpool_recovery.domain.control_data import ControlData
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.target_state import TargetState
@@ -9,6 +11,7 @@ from pgpool_recovery.facts.archived_history import Archive
 from pgpool_recovery.facts.archived_wal import ArchivedWal
 from pgpool_recovery.facts.backup import Backup, NoBackup
 from pgpool_recovery.facts.leftover import NO_FILES, LeftFiles, Leftover
+from pgpool_recovery.facts.own_method import OwnMethod
 from pgpool_recovery.facts.own_wal import NO_WAL, Compared, OwnWal
 from pgpool_recovery.facts.rejection import Rejection
 from pgpool_recovery.facts.running import Running
@@ -151,10 +154,10 @@ class PrimaryFacts:
     was built with. `port` is where it listens. `asks_clear_text`: its pg_hba.conf has methods for
     which a client sends the password in clear text. `slot_limit_bytes` is how much WAL a slot may
     retain; None means no limit. `syncs_slots` is its own sync_replication_slots, and
-    `awaited_slots` its synchronized_standby_slots. `synchronous_standby_names` is the value of the
-    setting (domain/synchronous.py). `wal_bytes_per_s` is how much WAL it writes, and
-    `wal_free_bytes` how much room the filesystem of its pg_wal has. `can_back_up`: our own role may
-    call pg_backup_start.
+    `awaited_slots` its synchronized_standby_slots. `max_wal_bytes` is max_wal_size.
+    `synchronous_standby_names` is the value of the setting (domain/synchronous.py).
+    `wal_bytes_per_s` is how much WAL it writes, and `wal_free_bytes` how much room the filesystem
+    of its pg_wal has. `can_back_up`: our own role may call pg_backup_start.
     """
 
     version: int
@@ -187,6 +190,7 @@ class PrimaryFacts:
     awaited_slots: tuple[str, ...] = ()
     synchronous_standby_names: str = ""
     access: Access = NO_ACCESS
+    max_wal_bytes: int = 2**30
     wal_bytes_per_s: float | None = None
     wal_free_bytes: int | None = None
     can_back_up: bool = True
@@ -259,6 +263,25 @@ class Configuration:
 
 
 @record
+class PartialCopy:
+    """What an interrupted run left of a full copy; no server could start in it.
+
+    `layout` is where it is, by the path of the directory that it is for; `sizes` are its sizes, by
+    the same paths. `begun_s` is when it began (epoch).
+    """
+
+    system_identifier: str
+    begun_s: int
+    layout: dict[str, str]
+    sizes: dict[str, int]
+
+    @property
+    def size_bytes(self) -> int:
+        """How much was copied."""
+        return sum(self.sizes.values())
+
+
+@record
 class TargetFacts:
     """What the agent learnt about the target.
 
@@ -315,6 +338,7 @@ class TargetFacts:
     has_zstd: bool = False
     """Whether its host can decompress what the primary compresses (host/zstd.py)."""
     marked_identifier: str | None = None
+    copy: PartialCopy | None = None
 
     @property
     def is_sound(self) -> bool:
@@ -324,6 +348,11 @@ class TargetFacts:
         nothing.
         """
         return self.control is not None and not self.has_backup_label and self.control.is_consistent
+
+    def places(self) -> Iterator[PlaceFacts]:
+        """Yield each of its directories once."""
+        found = (self.data, *([] if self.wal is None else [self.wal]), *self.tablespaces.values())
+        yield from {place.path: place for place in found}.values()
 
     @property
     def old_waits(self) -> bool:
@@ -352,9 +381,10 @@ class Facts:
     configured. `archive` is what the target's restore_command returned; None without one. `running`
     is what the target's server reports, if it runs. `slot_logins` are SQL connections that were
     tried for the worker that synchronises failover slots. `compared` is the result of comparing the
-    target's WAL with the primary's. `sources` are the nodes from which a copy might be read; None
-    if that was not examined. `archived_wal` are the archives that were tried for the WAL that the
-    primary no longer has, each call for at most `archive_s`.
+    target's WAL with the primary's. `own_methods` are the commands of the settings for this node.
+    `sources` are the nodes from which a copy might be read; None if that was not examined.
+    `archived_wal` are the archives that were tried for the WAL that the primary no longer has, each
+    call for at most `archive_s`.
     """
 
     primary: PrimaryFacts
@@ -370,6 +400,7 @@ class Facts:
     archive: Archive | None = None
     slot_logins: tuple[Login, ...] = ()
     compared: Compared | None = None
+    own_methods: tuple[OwnMethod, ...] = ()
     sources: tuple[Source, ...] | None = None
     archived_wal: tuple[ArchivedWal, ...] = ()
     archive_s: float = 10.0

@@ -1,10 +1,11 @@
 """What a check must know about each node in addition to the facts of a recovery."""
 
 from pgpool_recovery.domain.record import record
-from pgpool_recovery.domain.standby import Trouble
+from pgpool_recovery.domain.standby import SHUTDOWN_TIMEOUT, Trouble
 from pgpool_recovery.facts.facts import Facts, Login, Slot
 
 SETTINGS = (
+    "extension_control_path",
     "full_page_writes",
     "hot_standby",
     "hot_standby_feedback",
@@ -22,6 +23,7 @@ SETTINGS = (
     "synchronized_standby_slots",
     "wal_keep_size",
     "wal_level",
+    SHUTDOWN_TIMEOUT,
 )
 """Settings that are queried from each node's server, in the units of pg_settings."""
 

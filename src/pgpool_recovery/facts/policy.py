@@ -29,6 +29,7 @@ class Method(StrEnum):
     REWIND = "rewind"
     INCREMENTAL = "incremental"
     RESTORE = "restore"
+    COMMAND = "command"
     DELTA = "delta"
     BASEBACKUP = "basebackup"
 
@@ -85,7 +86,7 @@ class Policy:
 
     `methods` are those that may be used, in the order in which they are tried. `fall_down`: when a
     method fails, the same run goes on with the next one that is possible. `max_rate` limits copies,
-    and what a delta reads on the primary. `workers` is how many files a delta compares at the same
+    and what a delta reads on its source. `workers` is how many files a delta compares at the same
     time; None: as many as suit both hosts. `source` is the server from which a full copy or a delta
     is read.
     """

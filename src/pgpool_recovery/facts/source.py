@@ -26,7 +26,7 @@ class SourceServer:
 
 @record
 class Source:
-    """A node from which a copy might be read.
+    """A node from which a copy might be read, and where an agent finds it.
 
     `slot_name` and `application_name` are those of its stream from the primary, and `lag_bytes` is
     how much of what the primary has written it has not replayed. `is_primary`: the node is the
@@ -37,6 +37,8 @@ class Source:
     """
 
     node_id: NodeId
+    host: str = ""
+    data_directory: str = ""
     slot_name: str | None = None
     application_name: str = ""
     lag_bytes: int = 0

@@ -10,6 +10,7 @@ from pgpool_recovery.domain.wal import Point, TimelineId
 from pgpool_recovery.facts.archived_wal import FromArchive
 from pgpool_recovery.facts.backup import Backup, Restoration
 from pgpool_recovery.facts.facts import Conninfo
+from pgpool_recovery.facts.own_method import OwnMethod
 from pgpool_recovery.facts.policy import Rate
 
 WORKSPACE = "pgpool_recovery"
@@ -85,10 +86,15 @@ class Places:
 
 @record
 class Reserve:
-    """Reserve the target for this run, and clean up what an interrupted run left."""
+    """Reserve the target for this run, and clean up what an interrupted run left.
+
+    `keeps_copy`: what it left of a full copy stays, because this run goes on from it, or can do
+    without the space.
+    """
 
     touches: ClassVar[Touches] = Touches.BESIDE
     places: Places
+    keeps_copy: bool = False
 
     def __str__(self) -> str:
         return f"reserve {self.places.data.path}"
@@ -100,6 +106,7 @@ class DiscardWaiting:
 
     touches: ClassVar[Touches] = Touches.BESIDE
     places: Places
+    size_bytes: int = 0
 
     def __str__(self) -> str:
         return "remove the data that an earlier recovery replaced"
@@ -271,6 +278,8 @@ class Rewind:
     segment_bytes: int
     is_followed_by_more: bool
     verifies_pages: bool
+    is_followed_by_archive: bool = False
+    """The WAL that it then needs is in an archive, as far as the primary does not have it."""
 
     def __str__(self) -> str:
         return "rewind it with pg_rewind"
@@ -302,11 +311,27 @@ class Incremental:
 
 
 @record
+class SourceNode:
+    """A standby from which a copy is read, and its stream from the primary."""
+
+    node_id: NodeId
+    slot_name: str | None
+    application_name: str
+    host: str
+    data_directory: str
+
+    def __str__(self) -> str:
+        return f"node {self.node_id}"
+
+
+@record
 class Delta:
     """Write what differs from the files of a running server into the directory, block by block.
 
     `places.data.new` is written, and for each tablespace, by its OID, the directory in `locations`.
-    `workers` is how many compare at the same time; None: as many as suit both hosts.
+    `workers` is how many compare at the same time; None: as many as suit both hosts. `source` is
+    the standby whose files are read; None if that is the primary. `is_whole`: the directory is what
+    an interrupted full copy left, so it gets all that such a copy has.
     """
 
     touches: ClassVar[Touches] = Touches.BESIDE
@@ -318,9 +343,14 @@ class Delta:
     max_rate: Rate | None
     workers: int | None
     verifies_pages: bool
+    source: SourceNode | None = None
+    is_whole: bool = False
 
     def __str__(self) -> str:
-        return "compare it with the primary's files and copy the blocks that differ"
+        what = "what was copied" if self.is_whole else "it"
+        whose = "the primary's" if self.source is None else f"{self.source}'s"
+        end = "copy what differs" if self.is_whole else "copy the blocks that differ"
+        return f"compare {what} with {whose} files and {end}"
 
 
 @record
@@ -335,6 +365,44 @@ class RestoreBackup:
     def __str__(self) -> str:
         repository = self.restoration.backup.repository
         return f"restore what differs from backup {repository.label} of {repository.stanza}"
+
+
+@record
+class RunCommand:
+    """Have a command of the settings make the data directory.
+
+    It works in `places.data.new`: on what the node has (`keep_data`), or in an empty directory.
+    `locations` has
+    the directory of each tablespace of the primary, by OID. `node` is the node's name.
+    """
+
+    touches: ClassVar[Touches] = Touches.BESIDE
+    places: Places
+    bin_directory: str
+    method: OwnMethod
+    node: str
+    conninfo: Conninfo
+    slot_name: str
+    system_identifier: str
+    major: int
+    locations: dict[int, str]
+    wal_directory: str | None
+
+    def __str__(self) -> str:
+        return f"run the command of method {self.method.name}"
+
+
+@record
+class CheckMade:
+    """Check that what a command has made is in the primary's past, and leave it only that past."""
+
+    touches: ClassVar[Touches] = Touches.BESIDE
+    places: Places
+    method: OwnMethod
+    conninfo: Conninfo
+
+    def __str__(self) -> str:
+        return f"check what method {self.method.name} has made"
 
 
 @record
@@ -354,21 +422,10 @@ class RemoveOld:
 
     touches: ClassVar[Touches] = Touches.PLACE
     places: Places
+    size_bytes: int = 0
 
     def __str__(self) -> str:
         return f"remove the old data in {self.places.data.path}"
-
-
-@record
-class SourceNode:
-    """A standby from which a copy is read, and its stream from the primary."""
-
-    node_id: NodeId
-    slot_name: str | None
-    application_name: str
-
-    def __str__(self) -> str:
-        return f"node {self.node_id}"
 
 
 @record
@@ -378,8 +435,9 @@ class CopyBaseBackup:
     `streams_by_slot`: its WAL is streamed by the slot, which then retains only WAL that has not yet
     arrived. In that case pg_receivewal reports its position, and the primary takes it for a
     synchronous standby if its name is in synchronous_standby_names. `source` is the standby to
-    which `conninfo` leads; None if that is the primary. `workers` is how many threads of that
-    server compress.
+    which `conninfo` leads, while `wal_conninfo` leads to the primary, whose slot it is; both are
+    None if the primary sends everything. `workers` is how many threads of the server compress.
+    `system_identifier` is the cluster's.
     """
 
     touches: ClassVar[Touches] = Touches.BESIDE
@@ -393,8 +451,10 @@ class CopyBaseBackup:
     segment_bytes: int
     streams_by_slot: bool = True
     source: SourceNode | None = None
+    wal_conninfo: Conninfo | None = None
     workers: int | None = None
     verifies_pages: bool = False
+    system_identifier: str = ""
 
     def __str__(self) -> str:
         whence = "" if self.source is None else f" from {self.source}"
@@ -456,6 +516,8 @@ TargetStep = (
     | Incremental
     | Delta
     | RestoreBackup
+    | RunCommand
+    | CheckMade
     | PutInPlace
 )
 Step = TargetStep | CreateSlot

@@ -46,6 +46,16 @@ def read_bytes(path: Path, limit_bytes: int = MAX_BYTES) -> bytes:
         os.close(descriptor)
 
 
+def read_end(path: Path, limit_bytes: int) -> str:
+    """Return the last bytes of a file as a text, however long it is; raise OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        begin = max(0, os.fstat(descriptor).st_size - limit_bytes)
+        return text_of(os.pread(descriptor, limit_bytes, begin))
+    finally:
+        os.close(descriptor)
+
+
 def read_opened(descriptor: int, path: Path, limit_bytes: int = MAX_BYTES) -> bytes:
     """Return the contents of a file that is already open; raise OSError as `read_bytes` does."""
     parts, size = list[bytes](), 0
@@ -80,6 +90,7 @@ __all__ = [
     "bytes_of",
     "lines_of",
     "read_bytes",
+    "read_end",
     "read_lines",
     "read_opened",
     "read_text",

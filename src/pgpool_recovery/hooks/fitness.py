@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from pgpool_recovery.domain.control_file import STANDBY_PARAMETERS
+from pgpool_recovery.domain.standby import ENOUGH_SHUTDOWN_MS, SHUTDOWN_TIMEOUT
 from pgpool_recovery.hooks.scene import Standing
 
 RECOVERY_TARGETS = (
@@ -12,7 +13,6 @@ RECOVERY_TARGETS = (
     "recovery_target_time",
     "recovery_target_xid",
 )
-SHUTDOWN_TIMEOUT = "wal_sender_shutdown_timeout"
 SETTINGS = (
     *STANDBY_PARAMETERS,
     *RECOVERY_TARGETS,
@@ -22,7 +22,6 @@ SETTINGS = (
     "recovery_min_apply_delay",
 )
 """The settings that are queried from a server."""
-ENOUGH_SHUTDOWN_MS = 10_000
 
 
 def why_unfit(standby: Standing) -> str | None:

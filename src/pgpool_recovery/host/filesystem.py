@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -91,8 +92,10 @@ def filesystem_of(path: Path) -> Filesystem:
     )
 
 
-def size_of(directory: Path) -> int:
+def size_of(directory: Path, got_on: Callable[[], None] = lambda: None) -> int:
     """Return the bytes on disk of all files below a directory; follow no links.
+
+    `got_on` is called now and then, since there may be a million of them.
 
     Files of a running server may vanish meanwhile (test_files_that_go_meanwhile_are_not_counted).
     The contents of directories that we may not read, such as lost+found, are not counted; whether
@@ -104,10 +107,11 @@ def size_of(directory: Path) -> int:
     except (FileNotFoundError, PermissionError):
         return 0
     for entry in entries:
+        got_on()
         with suppress(FileNotFoundError, PermissionError):
             total += entry.stat(follow_symlinks=False).st_blocks * BLOCK_BYTES
         if entry.is_dir(follow_symlinks=False):
-            total += size_of(Path(entry.path))
+            total += size_of(Path(entry.path), got_on)
     return total
 
 

@@ -14,6 +14,7 @@ from pgpool_recovery.domain.error import Undone, reason_of
 from pgpool_recovery.domain.pause import pause_s
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.files.text import text_of
+from pgpool_recovery.host.activity import Activity
 from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.host.system_failure import failure_of_program
 from pgpool_recovery.log.note import span
@@ -165,6 +166,7 @@ def _collect(
     """
     began = time.monotonic()
     deadline = None if timeout_s is None else began + timeout_s
+    activity = Activity(process.pid) if timeout_s is None else None
     lines = _Lines(on_line)
     output = process.stdout
     assert output is not None  # noqa: S101 - it was asked for
@@ -183,6 +185,8 @@ def _collect(
                     process.wait(tick_s)  # It polls at intervals that grow from half a millisecond.
             data = output.read()  # None means nothing yet, empty means end of file.
             lines.add(data or b"")
+            if activity is not None and (data or activity.is_seen()):
+                stop.got_on()
             if has_ended and not data:
                 return lines.text()
             stop.check()

@@ -1,15 +1,26 @@
-"""Ask the work on this host to stop."""
+"""Ask the work on this host to stop, and learn whether it gets on."""
 
 import threading
+import time
+from collections.abc import Callable
 
 from pgpool_recovery.domain.error import Cancelled
 
+TOLD_EVERY_S = 1.0
+
 
 class Stop:
-    """A request to stop, made by another thread or a signal handler."""
+    """A request to stop, made by another thread or a signal handler.
 
-    def __init__(self) -> None:
+    It is known wherever work is done, so the work also notes here that it has made progress:
+    `on_progress` is called then, at most once a second. No limit of time ends what gets on.
+    """
+
+    def __init__(self, on_progress: Callable[[], None] = lambda: None) -> None:
         self._event = threading.Event()
+        self._on_progress = on_progress
+        self._got_on = time.monotonic()
+        self._told = 0.0
 
     def ask(self) -> None:
         """Ask the work to stop."""
@@ -29,3 +40,18 @@ class Stop:
         """Raise Cancelled when a stop was requested."""
         if self.was_asked:
             raise Cancelled("the recovery was cancelled")
+
+    def got_on(self, _count: int = 0) -> None:
+        """Note that the work has made progress: a file was removed, a program has read or written.
+
+        Waiting is none, however often a loop turns.
+        """
+        self._got_on = time.monotonic()
+        if self._got_on - self._told >= TOLD_EVERY_S:
+            self._told = self._got_on
+            self._on_progress()
+
+    @property
+    def idle_s(self) -> float:
+        """For how long the work has made no progress, as far as it notes that."""
+        return time.monotonic() - self._got_on

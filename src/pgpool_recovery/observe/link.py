@@ -1,6 +1,7 @@
 """Measure how fast the link from this host to the target's host is."""
 
 import time
+from functools import cache
 
 from pgpool_recovery.talk.conversation import Conversation
 from pgpool_recovery.talk.protocol import Weigh
@@ -15,16 +16,19 @@ def measure_link(agent: Conversation, *, timeout_s: float) -> float:
 
     They are sent by ssh, so the result is at most what one core can encrypt.
     """
-    text = "x" * WEIGHT_BYTES
     empty_s = _answer_s(agent, "", timeout_s)
-    full_s = _answer_s(agent, text, timeout_s)
-    return WEIGHT_BYTES / max(full_s - empty_s - _packing_s(text), 1e-3)
+    full_s = _answer_s(agent, "x" * WEIGHT_BYTES, timeout_s)
+    return WEIGHT_BYTES / max(full_s - empty_s - _packing_s(), 1e-3)
 
 
-def _packing_s(text: str) -> float:
-    """Return the seconds for encoding and decoding, assuming that the agent is equally fast."""
+@cache
+def _packing_s() -> float:
+    """Return the seconds for encoding and decoding, assuming that the agent is equally fast.
+
+    Once in a process, since it does not depend on the node.
+    """
     began = time.monotonic()
-    decode_request(encode_request(Weigh(text)))
+    decode_request(encode_request(Weigh("x" * WEIGHT_BYTES)))
     return time.monotonic() - began
 
 

@@ -55,7 +55,30 @@ def compare_wal(
     point, wal, own = point_to_compare(facts), facts.primary.wal, facts.target.own_wal
     if point is None or wal is None or point.timeline not in wal.history.timelines:
         return None
+    ask = _asking(connection, agent, facts, timeout_s)
+    return compared(ask, point, wal, own, checkpoint_of(facts))
 
+
+def compare_checkpoint(
+    connection: Connection, agent: Conversation, facts: Facts, *, timeout_s: float
+) -> bool | None:
+    """Return whether the primary wrote the checkpoint in the control file of a base backup.
+
+    None if that cannot be determined, for example because the primary no longer has that WAL.
+    """
+    control, wal = facts.target.control, facts.primary.wal
+    if control is None or wal is None or facts.primary.major > NEWEST_LAYOUT:
+        return None
+    point = Point(control.timeline, control.checkpoint)
+    is_there = wal.history.has(point) and point.lsn + LONGEST_CHECKPOINT <= wal.written
+    pairs = _checkpoint(point, wal) if is_there else []
+    told = _asking(connection, agent, facts, timeout_s)(pairs) if pairs else {}
+    return next(iter(told.values()), None)
+
+
+def _asking(
+    connection: Connection, agent: Conversation, facts: Facts, timeout_s: float
+) -> AskDigests:
     def ask(pairs: Sequence[Pair]) -> dict[Pair, bool | None]:
         directory = facts.target.data.path
         asked = DigestWal(directory, tuple(pair.own for pair in pairs))
@@ -65,7 +88,7 @@ def compare_wal(
             for pair, digest in zip(pairs, found, strict=True)
         }
 
-    return compared(ask, point, wal, own, checkpoint_of(facts))
+    return ask
 
 
 def checkpoint_of(facts: Facts) -> Point | None:

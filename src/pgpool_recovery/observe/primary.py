@@ -52,6 +52,7 @@ def observe_primary(connection: Connection, *, looks_at_files: bool = True) -> P
         standby_parameters={name: row[name] for name in STANDBY_PARAMETERS},
         data_bytes=row["data_bytes"],
         wal_bytes=row["wal_bytes"],
+        max_wal_bytes=row["max_wal_bytes"],
         tablespaces=tablespaces,
         replication_users=_distinct(connection.rows("replication_users")),
         rewind_users=_distinct(connection.rows("rewind_users")),

@@ -44,11 +44,9 @@ NO_HOST_KEYS = Rejection(
 
 @record
 class Candidate:
-    """A node that streams from the primary, and where an agent finds it."""
+    """A node that streams from the primary; whether its host is in the settings."""
 
     source: Source
-    host: str
-    data_directory: str
     is_in_settings: bool
 
 
@@ -89,12 +87,12 @@ def _candidates(streams: Sequence[Mapping[str, Any]], settings: Settings) -> Ite
         yield Candidate(
             source=Source(
                 node_id,
+                host=node.host or row["client_address"] or socket.gethostname(),
+                data_directory=node.data_directory or row["data_directory"],
                 slot_name=row["slot_name"],
                 application_name=row["application_name"],
                 lag_bytes=row["lag_bytes"],
             ),
-            host=node.host or row["client_address"] or socket.gethostname(),
-            data_directory=node.data_directory or row["data_directory"],
             is_in_settings=node.host is not None,
         )
 
@@ -166,8 +164,8 @@ def _ask_server(
     if not (candidate.is_in_settings or settings.ssh.check_host_keys):
         return NO_HOST_KEYS
     own, source = settings.primary, candidate.source
-    target = Target(candidate.host, candidate.data_directory, source.node_id)
-    asked = AskSource(candidate.data_directory, own.dbname, own.user, source.slot_name)
+    target = Target(candidate.source.host, candidate.source.data_directory, source.node_id)
+    asked = AskSource(candidate.source.data_directory, own.dbname, own.user, source.slot_name)
     with open_agent(target) as agent:
         return agent.ask(asked, timeout_s=settings.agent.answer_s)
 
@@ -199,7 +197,7 @@ def _with_server(
     if trouble is not None:
         return source
     if standby.slot_name != source.slot_name:
-        at = f"{candidate.host}:{candidate.data_directory}"
+        at = f"{candidate.source.host}:{candidate.source.data_directory}"
         problem = Rejection(
             f"the server at {at} is another one",
             hint=f"Set data_directory in [node.{source.node_id}] of the settings.",
@@ -221,7 +219,7 @@ def _log_in(
     server: SourceServer,
 ) -> tuple[Login, ...]:
     """Try from the target to open a replication connection to the standby."""
-    target, host = request.target, candidate.host
+    target, host = request.target, candidate.source.host
     is_local = target.host == host or (is_this_host(target.host) and is_this_host(host))
     candidates = login_candidates(
         RecoveryRequest(target, server.port, host),

@@ -15,6 +15,7 @@ from pgpool_recovery.facts.facts import (
     PrimaryFacts,
     TargetFacts,
 )
+from pgpool_recovery.facts.own_method import OwnMethod
 from pgpool_recovery.facts.rejection import Rejection
 from pgpool_recovery.facts.running import Running
 from pgpool_recovery.observe.archived_history import observe_archive
@@ -39,6 +40,7 @@ from pgpool_recovery.talk.conversation import Conversation
 from pgpool_recovery.talk.protocol import (
     AskRunning,
     LookForBackup,
+    LookForPrograms,
     Observe,
     Tidy,
     TryLogins,
@@ -66,9 +68,9 @@ def observe_target(
     patience = settings.timeout.observe_s
     directory = request.target.data_directory
     if tidies:
-        agent.ask(Tidy(directory), timeout_s=settings.timeout.step_s)
+        agent.ask(Tidy(directory), timeout_s=settings.timeout.stall_s, is_renewed_by_events=True)
     wanted = wanted_facts(request.target, primary, settings)
-    target = agent.ask(wanted, timeout_s=patience)
+    target = agent.ask(wanted, timeout_s=patience, is_renewed_by_events=True)
     running = None
     if target.server_pid is not None:
         running = ask_running(agent, primary, target, settings)
@@ -102,6 +104,7 @@ def observe_target(
         summaries=summaries,
         changed_bytes=observe_changes(connection, primary, target, summaries),
         backup=observe_backup(agent, settings),
+        own_methods=observe_own_methods(agent, request.target, settings),
         running=running,
         login_problem=named if isinstance(named, Rejection) else None,
         archive=observe_archive(agent, primary, target, settings, is_patient=is_patient),
@@ -176,6 +179,20 @@ def observe_backup(agent: Conversation, settings: Settings) -> Backup | NoBackup
     # It runs pgbackrest twice, and then once for each history file that it reads.
     patience = 3 * timeout.repository_s + timeout.observe_s
     return agent.ask(asked, timeout_s=patience)
+
+
+def observe_own_methods(
+    agent: Conversation, target: Target, settings: Settings
+) -> tuple[OwnMethod, ...]:
+    """Return the commands of the settings for this target, and why it cannot run some of them."""
+    methods = settings.methods_of(target)
+    if not methods:
+        return ()
+    asked = LookForPrograms(tuple(method.command[0] for method in methods))
+    problems = agent.ask(asked, timeout_s=settings.agent.answer_s)
+    return tuple(
+        replace(method, problem=problem) for method, problem in zip(methods, problems, strict=True)
+    )
 
 
 def observe_summaries(

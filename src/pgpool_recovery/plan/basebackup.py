@@ -1,7 +1,6 @@
 """The method basebackup: a full copy, prepared next to the old data and swapped in."""
 
 from collections.abc import Iterator
-from itertools import chain
 
 from pgpool_recovery.domain.synchronous import parse_standby_names
 from pgpool_recovery.facts.access import reject_own_files, reject_source
@@ -10,7 +9,6 @@ from pgpool_recovery.facts.policy import KeepOld, Method, Verify
 from pgpool_recovery.facts.rejection import Rejection
 from pgpool_recovery.facts.step import (
     CopyBaseBackup,
-    DiscardWaiting,
     PutOldBack,
     RemoveOld,
     Reserve,
@@ -33,27 +31,22 @@ def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
     if rejections:
         return rejections
     places, copy_bytes = situation.places, situation.facts.primary.copy_bytes
-    old_data = _old_data(situation)
+    old_data = old_data_of(situation)
     copy = CopyBaseBackup(
         bin_directory=situation.bin_directory,
         conninfo=reading.conninfo(situation),
         slot_name=situation.target.slot_name,
-        places=reading.places(places),
+        places=places,
         max_rate=situation.policy.max_rate,
         compression=compression(situation),
         size_bytes=copy_bytes,
         segment_bytes=situation.wal.segment_bytes,
-        # The slot is the primary's: from a standby, its WAL is streamed without one.
-        streams_by_slot=reading.source is None and not _would_be_synchronous(situation),
+        streams_by_slot=not _would_be_synchronous(situation),
         source=reading.node,
+        wal_conninfo=None if reading.source is None else situation.conninfo,
         workers=workers(situation),
         verifies_pages=situation.policy.verify is Verify.PAGES,
-    )
-    steps: Iterator[Step] = chain(
-        [Reserve(places), situation.slot_step()],
-        _waiting_steps(situation),
-        [RemoveOld(places)] if old_data is OldData.GOES else [],
-        [copy, situation.configure(places), SwapIn(places)],
+        system_identifier=situation.facts.primary.system_identifier,
     )
     return Plan(
         target_name=situation.name,
@@ -62,11 +55,28 @@ def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
         slot_name=situation.target.slot_name,
         moved_bytes=copy_bytes,
         old_data=old_data,
-        steps=tuple(steps),
-        needs=tuple(space.room(is_freed=old_data is OldData.GOES) for space in _spaces(situation)),
+        steps=steps_beside(situation, copy),
+        needs=tuple(
+            space.room(is_freed=old_data is OldData.GOES) for space in spaces_of(situation)
+        ),
         forecast=_forecast(situation),
         notes=reading.notes,
         source=reading.node_id,
+    )
+
+
+def steps_beside(situation: Situation, copy: Step, *, keeps_copy: bool = False) -> tuple[Step, ...]:
+    """Return the steps around what makes a copy beside the old data."""
+    places = situation.places
+    is_removed = old_data_of(situation) is OldData.GOES
+    return (
+        Reserve(places, keeps_copy=keeps_copy),
+        situation.slot_step(),
+        *_steps_before(situation),
+        *([RemoveOld(places, old_bytes(situation))] if is_removed else []),
+        copy,
+        situation.configure(places),
+        SwapIn(places),
     )
 
 
@@ -74,7 +84,8 @@ def _forecast(situation: Situation) -> Meanwhile | None:
     return meanwhile(situation.facts, situation.policy, situation.facts.primary.copy_bytes)
 
 
-def _spaces(situation: Situation) -> tuple[Space, ...]:
+def spaces_of(situation: Situation) -> tuple[Space, ...]:
+    """Return the space that a copy needs, with the WAL that is written meanwhile."""
     facts = situation.facts
     return spaces(facts.primary, facts.target, _forecast(situation))
 
@@ -90,21 +101,31 @@ def _would_be_synchronous(situation: Situation) -> bool:
 
 
 def _reject(situation: Situation) -> Iterator[Rejection]:
+    yield from reject_source(situation.facts.primary.access)
+    yield from reject_beside(situation)
+
+
+def reject_beside(situation: Situation) -> Iterator[Rejection]:
+    """Report what prevents a copy from being made beside the data and put into its place."""
     target = situation.facts.target
     yield from reject_replacement(situation.name, target)
-    yield from reject_source(situation.facts.primary.access)
     if _has_old(target):
         yield from reject_own_files(situation.name, target.access)
-    found = _spaces(situation)
-    yield from reject_space(situation.name, found, _keep_old(situation))
+    yield from reject_space(situation.name, spaces_of(situation), _keep_old(situation))
 
 
-def _old_data(situation: Situation) -> OldData:
+def old_data_of(situation: Situation) -> OldData:
+    """Return what becomes of the old data, which stays if there is space."""
     target = situation.facts.target
     if not _has_old(target):
         return OldData.NONE
-    found = _spaces(situation)
+    found = spaces_of(situation)
     return OldData.STAYS if keeps_old(found, _keep_old(situation)) else OldData.GOES
+
+
+def old_bytes(situation: Situation) -> int:
+    """Return the size of the old data."""
+    return sum(place.size_bytes for place in situation.facts.target.places())
 
 
 def _keep_old(situation: Situation) -> KeepOld:
@@ -116,9 +137,9 @@ def _has_old(target: TargetFacts) -> bool:
     return target.is_data_directory or target.old_waits
 
 
-def _waiting_steps(situation: Situation) -> list[Step]:
+def _steps_before(situation: Situation) -> list[Step]:
     """Return the step that keeps the last good copy of two, if an earlier recovery left two."""
     target, places = situation.facts.target, situation.places
     if not target.old_waits:
         return []
-    return [DiscardWaiting(places)] if target.is_sound else [PutOldBack(places)]
+    return [situation.discard_waiting()] if target.is_sound else [PutOldBack(places)]

@@ -8,16 +8,17 @@ from pgpool_recovery.facts.policy import Method
 from pgpool_recovery.facts.rejection import Rejection
 from pgpool_recovery.facts.step import PutInPlace, Reserve, Step
 from pgpool_recovery.plan.from_archive import (
+    Gap,
     from_archive,
     gap_from,
-    is_proven_by,
     needed_segment,
     notes_on_source,
+    reject_unproven_over,
     set_command,
 )
 from pgpool_recovery.plan.held_wal import notes_on_limit
 from pgpool_recovery.plan.in_place import new_tablespaces, reject_replay, reject_untrusted
-from pgpool_recovery.plan.past import keep_to_past, reject_unproven
+from pgpool_recovery.plan.past import keep_to_past
 from pgpool_recovery.plan.plan import OldData, Plan
 from pgpool_recovery.plan.situation import Situation
 from pgpool_recovery.plan.space import reject_wal_room
@@ -30,8 +31,11 @@ def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
         return tuple(rejections)
     archive = _archive(situation)
     rejections = [
-        *_reject_unproven(situation),
-        *(reject_wal(situation, archive) or reject_wal_room(*_room(situation))),
+        *reject_unproven_over(situation, _gap(situation)),
+        *(
+            reject_wal(situation, archive)
+            or reject_wal_room(*_room(situation), is_from_archive=archive is not None)
+        ),
         *reject_settings(situation.name, situation.facts.target.access, _directory(situation)),
         *reject_replay(situation),
         *reject_untrusted(situation),
@@ -77,16 +81,12 @@ def _plan(situation: Situation, archive: FromArchive | None) -> Plan:
 
 def _archive(situation: Situation) -> FromArchive | tuple[Rejection, ...] | None:
     """Return the archive that the node needs, or why none helps; None if it needs none."""
-    gap = gap_from(needed_segment(situation), situation.wal)
+    gap = _gap(situation)
     return None if gap is None else from_archive(situation, gap)
 
 
-def _reject_unproven(situation: Situation) -> list[Rejection]:
-    """Return why the node's past is not proven to be the primary's, not even by an archive."""
-    gap = gap_from(needed_segment(situation), situation.wal)
-    if gap is not None and is_proven_by(situation, gap):
-        return []
-    return list(reject_unproven(situation))
+def _gap(situation: Situation) -> Gap | None:
+    return gap_from(needed_segment(situation), situation.wal)
 
 
 def _directory(situation: Situation) -> str:

@@ -11,7 +11,7 @@ where an archive most likely has a hole, as a server that dies does not archive 
 from collections.abc import Iterator
 
 from pgpool_recovery.domain.quantity import pretty_size
-from pgpool_recovery.domain.record import record
+from pgpool_recovery.domain.record import record, replace
 from pgpool_recovery.domain.text import one_line
 from pgpool_recovery.domain.wal import (
     History,
@@ -21,13 +21,19 @@ from pgpool_recovery.domain.wal import (
     segment_of_file,
 )
 from pgpool_recovery.domain.wal_page import SegmentHead, read_head
-from pgpool_recovery.facts.archived_wal import ArchivedWal, FetchedWal, FromArchive, Origin
+from pgpool_recovery.facts.archived_wal import (
+    ArchivedWal,
+    FetchedWal,
+    FromArchive,
+    Likeness,
+    Origin,
+)
 from pgpool_recovery.facts.facts import Wal
 from pgpool_recovery.facts.own_wal import LEAST_BYTES, covering
 from pgpool_recovery.facts.rejection import Rejection
 from pgpool_recovery.facts.running import RunningServer
 from pgpool_recovery.plan.divergence import Diverged, Follows, fork_of
-from pgpool_recovery.plan.past import first_unkept, point_to_compare
+from pgpool_recovery.plan.past import first_unkept, point_to_compare, reject_unproven
 from pgpool_recovery.plan.situation import Situation
 from pgpool_recovery.plan.stray import strays
 
@@ -102,6 +108,13 @@ def overlap_name(wal: Wal) -> str | None:
 
 def from_archive(situation: Situation, gap: Gap) -> FromArchive | tuple[Rejection, ...]:
     """Return the archive that brings what the primary lacks, or why each of them does not."""
+    if situation.is_delayed and situation.facts.archived_wal:
+        return (
+            Rejection(
+                f"{situation.name} would not stream before it has replayed what is in the archive",
+                detail="It replays with a delay (recovery_min_apply_delay).",
+            ),
+        )
     reasons: list[Rejection] = []
     for one in situation.facts.archived_wal:
         why = tuple(reject_archive(situation, one, gap))
@@ -148,16 +161,35 @@ def set_command(source: FromArchive | None) -> str | None:
     return None if source is None or source.origin is Origin.OWN else source.command
 
 
-def is_proven_by(situation: Situation, gap: Gap) -> bool:
-    """Return whether the archive proves that the node was on the primary's timeline.
+def reject_unproven_over(situation: Situation, gap: Gap | None) -> list[Rejection]:
+    """Return why the node's past is not proven to be the primary's, not even by an archive."""
+    unproven = list(reject_unproven(situation))
+    if gap is None or not unproven:
+        return unproven
+    one = _helpful(situation, gap)
+    if one is None:
+        return unproven
+    if _proves(situation, one):
+        return []
+    if one.of_node is None or not one.of_node.is_same or _is_known(one.of_primary):
+        return unproven
+    name = name_of(situation.wal.oldest_segment, situation.wal)
+    more = (
+        f"The archive would prove it if it had {name} of the primary, which is not there yet "
+        "(SELECT pg_switch_wal() on the primary has it archived if it is not full)."
+    )
+    return [
+        replace(found, detail=" ".join(filter(None, (found.detail, more)))) for found in unproven
+    ]
 
-    The archive has the WAL of the node up to where the node is, and that of the primary from where
-    the primary's begins, byte for byte.
-    """
-    for one in situation.facts.archived_wal:
-        if not any(reject_archive(situation, one, gap)):
-            return _proves(situation, one)
-    return False
+
+def _helpful(situation: Situation, gap: Gap) -> ArchivedWal | None:
+    found = situation.facts.archived_wal
+    return next((one for one in found if not any(reject_archive(situation, one, gap))), None)
+
+
+def _is_known(alike: Likeness | None) -> bool:
+    return alike is not None and alike.is_same is not None
 
 
 def _proves(situation: Situation, one: ArchivedWal) -> bool:

@@ -19,6 +19,7 @@ from pgpool_recovery.facts.step import (
     RepointRunning,
     RestoreBackup,
     Rewind,
+    RunCommand,
     Step,
 )
 from pgpool_recovery.plan.plan import OldData, Plan
@@ -53,6 +54,7 @@ BY_STEP: dict[type[Step], Reach] = {
     Incremental: Reach.BLOCKS,
     Delta: Reach.BLOCKS,
     RestoreBackup: Reach.BACKUP,
+    RunCommand: Reach.BACKUP,
     CopyBaseBackup: Reach.COPY,
     RemoveOld: Reach.COPY,
 }
@@ -63,6 +65,7 @@ BY_METHOD = {
     Method.REWIND: Reach.BLOCKS,
     Method.INCREMENTAL: Reach.BLOCKS,
     Method.RESTORE: Reach.BACKUP,
+    Method.COMMAND: Reach.BACKUP,
     Method.DELTA: Reach.BLOCKS,
     Method.BASEBACKUP: Reach.COPY,
 }

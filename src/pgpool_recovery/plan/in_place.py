@@ -24,6 +24,7 @@ def in_place_steps(
     *,
     hold_from: Point | None = None,
     backup: Backup | None = None,
+    restore_command: str | None = None,
 ) -> tuple[Step, ...]:
     """Return the steps around the changes: on a clone where one costs nothing, else in place."""
     places = situation.places
@@ -33,11 +34,13 @@ def in_place_steps(
         *situation.waiting_steps(),
     ]
     if changes_clone(situation):
-        configure = replace(situation.configure(places), backup=backup)
+        configure = situation.configure(places, restore_command=restore_command)
+        configure = replace(configure, backup=backup)
         return (*begin, Clone(places), *changes, configure, SwapIn(places))
     taking = [] if situation.is_taken_out else [TakeOut(places.in_place())]
     own = places.in_place()
-    configure = replace(situation.configure(own), backup=backup)
+    configure = situation.configure(own, restore_command=restore_command)
+    configure = replace(configure, backup=backup)
     return (*begin, *taking, *changes, configure, PutInPlace(own))
 
 

@@ -11,6 +11,7 @@ from pgpool_recovery.plan import (
     attach,
     basebackup,
     catch_up,
+    command,
     delta,
     incremental,
     repoint,
@@ -18,6 +19,7 @@ from pgpool_recovery.plan import (
     rewind,
 )
 from pgpool_recovery.plan.given_up import given_up
+from pgpool_recovery.plan.partial_copy import keeping_copy, notes_on_copy
 from pgpool_recovery.plan.plan import PassedOver, Plan
 from pgpool_recovery.plan.refusal import notes, refuse
 from pgpool_recovery.plan.situation import Situation
@@ -32,9 +34,11 @@ METHODS: dict[Method, Propose] = {
     Method.REWIND: rewind.propose,
     Method.INCREMENTAL: incremental.propose,
     Method.RESTORE: restore.propose,
+    Method.COMMAND: command.propose,
     Method.DELTA: delta.propose,
     Method.BASEBACKUP: basebackup.propose,
 }
+NO_NEWS = ((restore.NOT_CONFIGURED,), (command.NOT_CONFIGURED,))
 
 
 def make_plan(
@@ -45,9 +49,10 @@ def make_plan(
     `failed` are the methods that were tried in this run, and why they failed. They are listed among
     the methods that are passed over, in the policy's order.
     """
-    situation = Situation(target, facts, policy)
     passed: list[PassedOver] = list(failed)
-    tried = {over.method for over in passed}
+    facts = _without_tried(facts, passed)
+    situation = Situation(target, facts, policy)
+    tried = {over.method for over in passed if not (over.own and facts.own_methods)}
     methods = [method for method in policy.methods if method not in tried]
     if Method.ATTACH in methods:
         made = attach.propose(situation)
@@ -84,17 +89,27 @@ def _while_it_runs(
     return (*refuse(situation), *asides)
 
 
+def _without_tried(facts: Facts, failed: Iterable[PassedOver]) -> Facts:
+    """Return the facts without the commands of the user's that have failed in this run."""
+    tried = {over.own for over in failed}
+    left = tuple(method for method in facts.own_methods if method.name not in tried)
+    return replace(facts, own_methods=left)
+
+
 def _told(made: Plan, situation: Situation, passed: Iterable[PassedOver]) -> Plan:
-    over = _in_order(passed, situation.policy)
+    over = _in_order((*passed, *made.passed_over), situation.policy)
     own_notes = notes(situation.target, situation.facts, made.method)
     said = (*made.notes, *own_notes, *situation.notes_on_slots())
     lost = given_up(situation, made.method)
-    return replace(made, passed_over=over, notes=said, gives_up=lost)
+    has_copy = situation.facts.target.copy is not None
+    steps = keeping_copy(made.method, made.steps) if has_copy else made.steps
+    said = (*said, *notes_on_copy(situation, steps))
+    return replace(made, passed_over=over, notes=said, gives_up=lost, steps=steps)
 
 
 def _is_no_news(method: Method, made: tuple[Rejection, ...]) -> bool:
     """Return whether it goes without saying: there is no server to repoint, or no repository."""
-    return method is Method.REPOINT or made == (restore.NOT_CONFIGURED,)
+    return method is Method.REPOINT or made in NO_NEWS
 
 
 def _in_order(passed: Iterable[PassedOver], policy: Policy) -> tuple[PassedOver, ...]:

@@ -232,6 +232,20 @@ def after_changes(situation: Situation, begin: Point | None = None) -> list[Keep
     return keep_to_past(replace(situation, facts=facts), situation.places.data.new, begin)
 
 
+def after_rewind(situation: Situation, fork: Point, archive: FromArchive) -> list[KeepToPast]:
+    """Return the step for a rewound directory whose WAL from the fork on is in an archive.
+
+    pg_rewind has left it what the primary has of pg_wal, with the history files. What the primary
+    no longer has of the first file of each timeline comes from the archive.
+    """
+    emptied = replace(situation.facts.target, own_wal=NO_WAL)
+    facts = replace(situation.facts, target=emptied, compared=None)
+    directory = situation.places.data.new
+    steps = keep_to_past(replace(situation, facts=facts), directory, fork, archive=archive)
+    only = [step for step in steps if step.archived]
+    return [replace(step, fetched=(), sizes=(), histories=(), gaps=()) for step in only]
+
+
 def _at_forks(history: History, redo: Point, size: int) -> Iterator[tuple[TimelineId, int]]:
     """Yield the first segment of each timeline that recovery reaches."""
     for timeline in history.timelines[1:]:

@@ -15,6 +15,7 @@ from pgpool_recovery.facts.step import (
     RemoveOld,
     RestoreBackup,
     Rewind,
+    RunCommand,
     Step,
 )
 from pgpool_recovery.plan.meanwhile import WORTH_SAYING_BYTES, Meanwhile
@@ -40,14 +41,19 @@ class OldData(Enum):
 
 @record
 class PassedOver:
-    """A method that would move less data, and why it cannot be used."""
+    """A method that would move less data, and why it cannot be used.
+
+    `own` is the name of the command of the settings that was tried.
+    """
 
     method: Method
     reasons: tuple[Rejection, ...]
+    own: str | None = None
 
     def __str__(self) -> str:
         reasons = (with_detail(reason.message, reason.detail) for reason in self.reasons)
-        return f"not {self.method}: {'; '.join(reasons)}"
+        name = self.method if self.own is None else f"{self.method} {self.own}"
+        return f"not {name}: {'; '.join(reasons)}"
 
 
 @record
@@ -60,7 +66,7 @@ class Plan:
     and the primary does not, if that is lost. `forecast` is how long the transfer will take, if it
     is known how much WAL the primary writes meanwhile. `source` is the standby from which a copy is
     read; None if that is the primary. `from_archive` is the WAL that the standby gets from an
-    archive before it streams.
+    archive before it streams. `own` is the name of the command of the settings that makes the data.
     """
 
     target_name: str
@@ -75,6 +81,7 @@ class Plan:
     notes: tuple[str, ...] = ()
     passed_over: tuple[PassedOver, ...] = ()
     gives_up: str | None = None
+    own: str | None = None
     forecast: Meanwhile | None = None
     source: NodeId | None = None
     from_archive: FromArchive | None = None
@@ -83,7 +90,7 @@ class Plan:
     def point_of_no_return(self) -> Step | None:
         """The step up to which everything can be undone; None if that is so until the end."""
         is_only_copy = self.old_data in (OldData.CHANGED, OldData.HALF)
-        in_place = (Rewind, Incremental, RestoreBackup, Delta)
+        in_place = (Rewind, Incremental, RestoreBackup, Delta, RunCommand)
         changing = (RemoveOld, *in_place) if is_only_copy else (RemoveOld,)
         return next((step for step in self.steps if isinstance(step, changing)), None)
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pgpool_recovery.domain.standby import is_past_of
 from pgpool_recovery.domain.wal import Lsn, Point, lsn_text
 from pgpool_recovery.facts.access import reject_settings
+from pgpool_recovery.facts.archived_wal import FromArchive
 from pgpool_recovery.facts.facts import PrimaryFacts, TargetFacts
 from pgpool_recovery.facts.policy import Method
 from pgpool_recovery.facts.rejection import Rejection
@@ -18,9 +19,16 @@ from pgpool_recovery.facts.running import RELOADED, RunningServer
 from pgpool_recovery.facts.step import RepointRunning, Reserve
 from pgpool_recovery.plan.attach import not_running, streams
 from pgpool_recovery.plan.broken_archive import is_broken
+from pgpool_recovery.plan.from_archive import (
+    from_archive,
+    gap_from,
+    notes_on_source,
+    reject_unproven_over,
+    set_command,
+)
 from pgpool_recovery.plan.held_wal import notes_on_limit
 from pgpool_recovery.plan.in_place import new_tablespaces, reject_replay, reject_untrusted
-from pgpool_recovery.plan.past import keep_to_past, reject_past_of_running, reject_unproven
+from pgpool_recovery.plan.past import keep_to_past, reject_past_of_running
 from pgpool_recovery.plan.plan import OldData, Plan
 from pgpool_recovery.plan.situation import Situation
 from pgpool_recovery.plan.space import reject_wal_room
@@ -40,12 +48,13 @@ def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
     if not isinstance(running, RunningServer):
         problem = None if running is None else running.problem
         return (Rejection(f"the server of {situation.name} does not answer", detail=problem),)
+    archive = _archive(situation, running)
     rejections = [
         *_reject_server(situation, running),
         *(
             _reject_past(situation, running)
-            or _reject_wal(situation, running)
-            or reject_wal_room(*_room(situation, running))
+            or _reject_wal(situation, running, archive)
+            or reject_wal_room(*_room(situation, running), is_from_archive=archive is not None)
         ),
         *_reject_settings(situation.name, running),
         *reject_running(situation.name, running),
@@ -53,11 +62,15 @@ def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
         *reject_replay(situation),
         *reject_untrusted(situation),
     ]
-    return tuple(rejections) or _plan(situation, running)
+    if rejections or isinstance(archive, tuple):
+        return tuple(rejections)
+    return _plan(situation, running, archive)
 
 
-def _plan(situation: Situation, running: RunningServer) -> Plan:
-    begin = situation.wal.begin_of(_needed_segment(situation, running))
+def _plan(situation: Situation, running: RunningServer, archive: FromArchive | None) -> Plan:
+    needed = _needed_segment(situation, running)
+    held = needed if archive is None else archive.next_segment
+    data, replayed = situation.places.data.path, _replayed(running)
     step = RepointRunning(
         places=situation.places.in_place(),
         conninfo=situation.standby_conninfo,
@@ -66,22 +79,60 @@ def _plan(situation: Situation, running: RunningServer) -> Plan:
         login=running.login,
         new_locations=tuple(space.location for space in new_tablespaces(situation)),
         drops_restore_command=is_broken(situation.facts),
+        restore_command=set_command(archive),
     )
     return Plan(
         target_name=situation.name,
         method=Method.REPOINT,
-        summary="new settings and WAL; its server keeps running",
+        summary=f"new settings and WAL{_from(archive)}; its server keeps running",
         slot_name=situation.target.slot_name,
-        moved_bytes=situation.wal.bytes_since(begin.lsn),
+        moved_bytes=situation.wal.bytes_since(situation.wal.begin_of(needed).lsn),
         old_data=OldData.KEPT,
         steps=(
             Reserve(situation.places),
-            situation.slot_step(hold_from=begin),
-            *keep_to_past(situation, situation.places.data.path, _replayed(running), keeps=True),
+            situation.slot_step(hold_from=situation.wal.begin_of(held)),
+            *keep_to_past(situation, data, replayed, keeps=True, archive=archive),
             step,
         ),
-        notes=notes_on_limit(situation, _needed_segment(situation, running)),
+        notes=(
+            *(() if archive is None else notes_on_source(situation, archive)),
+            *notes_on_limit(situation, held),
+        ),
+        needed_segment=None if archive is None else held,
+        from_archive=archive,
     )
+
+
+def _from(archive: FromArchive | None) -> str:
+    return "" if archive is None else " from the archive"
+
+
+def _archive(
+    situation: Situation, running: RunningServer
+) -> FromArchive | tuple[Rejection, ...] | None:
+    """Return the archive that the server needs, or why none helps; None if it needs none.
+
+    A server that is given a command while it runs uses it at once, before it looks for the history
+    of another timeline. So it might first read what a dead primary has archived of the old one.
+    """
+    gap = (
+        None
+        if running.replayed is None
+        else gap_from(_needed_segment(situation, running), situation.wal)
+    )
+    if gap is None:
+        return None
+    found = from_archive(situation, gap)
+    is_set = not isinstance(found, tuple) and set_command(found) is not None
+    if is_set and running.timeline != situation.wal.history.current:
+        return (
+            Rejection(
+                f"the server of {situation.name} must be stopped before it reads the archive",
+                detail=f"It is on timeline {running.timeline}, and the archive may have WAL of "
+                "that timeline that the primary does not have.",
+            ),
+        )
+    return found
 
 
 def _reject_server(situation: Situation, running: RunningServer) -> Iterator[Rejection]:
@@ -172,12 +223,18 @@ def _reject_past(situation: Situation, running: RunningServer) -> list[Rejection
         ]
     if situation.is_of_another_past:
         return [Rejection(f"the WAL of {name} is not the primary's")]
-    return [*reject_unproven(situation), *reject_past_of_running(situation, running)]
+    gap = gap_from(_needed_segment(situation, running), wal)
+    unproven = reject_unproven_over(situation, gap)
+    return [*unproven, *reject_past_of_running(situation, running)]
 
 
-def _reject_wal(situation: Situation, running: RunningServer) -> list[Rejection]:
+def _reject_wal(
+    situation: Situation,
+    running: RunningServer,
+    archive: FromArchive | tuple[Rejection, ...] | None,
+) -> list[Rejection]:
     wal, needed = situation.wal, _needed_segment(situation, running)
-    if wal.has(needed):
+    if not isinstance(archive, tuple):
         return []
     return [
         Rejection(
@@ -185,7 +242,8 @@ def _reject_wal(situation: Situation, running: RunningServer) -> list[Rejection]
             f"{wal.begin_of(needed)}",
             detail=f"Its oldest WAL begins at {wal.begin_of(wal.oldest_segment)}.",
             hint="wal_keep_size, or a replication slot of the node, would have kept it.",
-        )
+        ),
+        *archive,
     ]
 
 

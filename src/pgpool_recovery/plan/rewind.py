@@ -3,13 +3,23 @@
 from collections.abc import Iterator
 
 from pgpool_recovery.domain.control_data import ControlData
-from pgpool_recovery.domain.wal import Lsn
+from pgpool_recovery.domain.record import replace
+from pgpool_recovery.domain.wal import Lsn, Point
 from pgpool_recovery.facts.access import reject_source
+from pgpool_recovery.facts.archived_wal import FromArchive
 from pgpool_recovery.facts.policy import Method, Verify
 from pgpool_recovery.facts.rejection import Rejection
 from pgpool_recovery.facts.step import Rewind, Step
 from pgpool_recovery.plan.broken_archive import usable_restore_command
 from pgpool_recovery.plan.divergence import Copied, Diverged, fork_of
+from pgpool_recovery.plan.from_archive import (
+    from_archive,
+    gap_from,
+    gap_of,
+    notes_on_source,
+    reject_unproven_over,
+    set_command,
+)
 from pgpool_recovery.plan.held_wal import exceeds_limit, reject_limit
 from pgpool_recovery.plan.in_place import (
     changes_clone,
@@ -24,7 +34,7 @@ from pgpool_recovery.plan.in_place import (
 from pgpool_recovery.plan.incremental import OLDEST_MAJOR as OLDEST_INCREMENTAL
 from pgpool_recovery.plan.incremental import incremental_step
 from pgpool_recovery.plan.login import choose_login
-from pgpool_recovery.plan.past import after_changes, reject_unproven
+from pgpool_recovery.plan.past import after_changes, after_rewind
 from pgpool_recovery.plan.plan import Plan
 from pgpool_recovery.plan.situation import Situation
 
@@ -50,21 +60,41 @@ def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
         return rejections
     control = _control(situation)
     fork, segment_bytes = _fork(situation, control), situation.wal.segment_bytes
-    needs_more = not _keeps(situation, fork)
-    begin = None if needs_more else situation.wal.begin_of(fork // segment_bytes)
-    changes: list[Step] = [_rewind(situation, control, is_followed_by_more=needs_more)]
+    archive = _archive(situation, fork)
+    needs_more = archive is None and not _keeps(situation, fork)
+    held = fork // segment_bytes if archive is None else archive.next_segment
+    begin = None if needs_more else situation.wal.begin_of(held)
+    step = _rewind(situation, control, is_followed_by_more=needs_more)
+    changes: list[Step] = [replace(step, is_followed_by_archive=archive is not None)]
+    summary = "changed blocks and WAL"
+    if archive is not None:
+        changes += after_rewind(situation, _fork_point(situation, control), archive)
+        summary += ", from the archive"
     if needs_more:
         changes += [incremental_step(situation), *after_changes(situation)]
+        summary += _then(situation, fork)
     return Plan(
         target_name=situation.name,
         method=Method.REWIND,
-        summary="changed blocks and WAL" + (_then(situation, fork) if needs_more else ""),
+        summary=summary,
         slot_name=situation.target.slot_name,
-        moved_bytes=_moved_bytes(situation, control, fork),
+        moved_bytes=_moved_bytes(situation, control, fork, archive),
         old_data=old_data(situation),
         needs=room_to_grow(situation),
-        steps=in_place_steps(situation, changes, hold_from=begin),
+        steps=in_place_steps(
+            situation, changes, hold_from=begin, restore_command=set_command(archive)
+        ),
+        needed_segment=None if archive is None else held,
+        notes=() if archive is None else notes_on_source(situation, archive),
+        from_archive=archive,
     )
+
+
+def _archive(situation: Situation, fork: Lsn) -> FromArchive | None:
+    """Return the archive that has the WAL since the fork that the primary no longer has, if any."""
+    gap = gap_from(fork // situation.wal.segment_bytes, situation.wal)
+    found = None if gap is None else from_archive(situation, gap)
+    return None if isinstance(found, tuple) else found
 
 
 def _then(situation: Situation, fork: Lsn) -> str:
@@ -73,15 +103,19 @@ def _then(situation: Situation, fork: Lsn) -> str:
     return f", then an incremental base backup, because the WAL since the fork {why}"
 
 
-def _moved_bytes(situation: Situation, control: ControlData, fork: Lsn) -> int:
+def _moved_bytes(
+    situation: Situation, control: ControlData, fork: Lsn, archive: FromArchive | None
+) -> int:
     """Return an estimate: all of pg_wal, and the pages that the target changed after the fork.
 
-    The incremental base backup is added if one follows. pg_rewind copies every file that is not a
-    relation file as a whole (decide_file_action in filemap.c).
+    The incremental base backup is added if one follows, or the WAL from an archive. pg_rewind
+    copies every file that is not a relation file as a whole (decide_file_action in filemap.c).
     """
     minimum_end = control.checkpoint if control.minimum_end is None else control.minimum_end.lsn
     changed_there = max(control.checkpoint, minimum_end, fork) - fork
     follows = 0 if _keeps(situation, fork) else situation.facts.changed_bytes or 0
+    if archive is not None:
+        follows = archive.size_bytes
     primary = situation.facts.primary
     return primary.access.kept_bytes + primary.wal_bytes + changed_there + follows
 
@@ -100,10 +134,14 @@ def _control(situation: Situation) -> ControlData:
 
 
 def _fork(situation: Situation, control: ControlData) -> Lsn:
+    return _fork_point(situation, control).lsn
+
+
+def _fork_point(situation: Situation, control: ControlData) -> Point:
     fork = fork_of(control, situation.facts.target.history, situation.wal.history)
     if fork is None:
         raise ValueError("it cannot be determined where they diverged")
-    return fork.lsn
+    return fork
 
 
 def _reject(situation: Situation) -> Iterator[Rejection]:
@@ -128,7 +166,7 @@ def _reject(situation: Situation) -> Iterator[Rejection]:
             "have",
             detail="It would change a clone, and the old data must stay unchanged.",
         )
-    yield from reject_unproven(situation)
+    yield from reject_unproven_over(situation, gap_of(situation))
     yield from _reject_ability(situation, target.control)
     yield from _reject_login(situation)
     yield from reject_source(situation.facts.primary.access, by_rewind=True)
@@ -169,7 +207,7 @@ def _reject_fork(situation: Situation, control: ControlData) -> Iterator[Rejecti
             if situation.facts.target.history is None
             else "Their histories have no end of a timeline in common.",
         )
-    elif not _keeps(situation, fork.lsn):
+    elif not _keeps(situation, fork.lsn) and _archive(situation, fork.lsn) is None:
         yield from _reject_incremental(situation, fork.lsn // situation.wal.segment_bytes)
 
 
@@ -208,6 +246,9 @@ def _reject_incremental(situation: Situation, segment: int) -> Iterator[Rejectio
             hint="wal_keep_size would have kept it. In PostgreSQL 17 and later, summarize_wal = on "
             "makes up for it if the policy allows incremental.",
         )
+        gap = gap_from(segment, situation.wal)
+        found = None if gap is None else from_archive(situation, gap)
+        yield from found if isinstance(found, tuple) else ()
     elif situation.facts.summaries is not None:
         yield situation.facts.summaries
     else:

@@ -171,7 +171,12 @@ class Situation:
     def waiting_steps(self) -> list[Step]:
         """Return the step that removes what an earlier recovery replaced, if the data is sound."""
         target = self.facts.target
-        return [DiscardWaiting(self.places)] if target.old_waits and target.is_sound else []
+        return [self.discard_waiting()] if target.old_waits and target.is_sound else []
+
+    def discard_waiting(self) -> DiscardWaiting:
+        """Return the step that removes what an earlier recovery replaced."""
+        waiting = (place.waiting_bytes or 0 for place in self.facts.target.places())
+        return DiscardWaiting(self.places, sum(waiting))
 
     def configure(self, places: Places, *, restore_command: str | None = None) -> ConfigureStandby:
         """Return the step that makes a copy a standby."""

@@ -4,14 +4,14 @@ from collections.abc import Iterator, Sequence
 
 from pgpool_recovery.domain.node import NodeId
 from pgpool_recovery.domain.quantity import pretty_size
-from pgpool_recovery.domain.record import record, replace
+from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.synchronous import parse_standby_names
 from pgpool_recovery.domain.text import with_detail
 from pgpool_recovery.facts.facts import Conninfo, PrimaryFacts
 from pgpool_recovery.facts.policy import FROM_PRIMARY
 from pgpool_recovery.facts.rejection import Rejection
 from pgpool_recovery.facts.source import Source
-from pgpool_recovery.facts.step import Places, SourceNode
+from pgpool_recovery.facts.step import SourceNode
 from pgpool_recovery.plan.situation import Situation
 
 MAX_LAG_BYTES = 512 * 2**20
@@ -45,7 +45,18 @@ class Reading:
         source = self.source
         if source is None:
             return None
-        return SourceNode(source.node_id, source.slot_name, source.application_name)
+        return SourceNode(
+            source.node_id,
+            source.slot_name,
+            source.application_name,
+            source.host,
+            source.data_directory,
+        )
+
+    @property
+    def server(self) -> str:
+        """The server that is read, as messages name it."""
+        return "the primary" if self.source is None else self.source.name
 
     @property
     def whence(self) -> str:
@@ -60,21 +71,6 @@ class Reading:
         if source.conninfo is None:
             raise ValueError("no login leads to the source")
         return source.conninfo
-
-    def places(self, places: Places) -> Places:
-        """Return the places of the copy, with each tablespace where the server that is read has it.
-
-        A standby may have its tablespaces in other directories than the primary.
-        """
-        if self.source is None or self.source.server is None:
-            return places
-        where = self.source.server.tablespaces
-        return replace(
-            places,
-            tablespaces=tuple(
-                replace(space, primary_location=where[space.oid]) for space in places.tablespaces
-            ),
-        )
 
 
 PRIMARY = Reading()
@@ -125,9 +121,8 @@ def _spread(usable: Sequence[Source], target: NodeId | None) -> Source:
 
 def _costs(source: Source, situation: Situation) -> str:
     return (
-        f"{source.name}, which lags {pretty_size(source.lag_bytes)}, sends the copy instead of the "
-        f"primary, which keeps its WAL from a checkpoint before the copy on until {situation.name} "
-        "streams"
+        f"{source.name}, which lags {pretty_size(source.lag_bytes)}, is read instead of the "
+        f"primary; that performs a checkpoint, and retains its WAL since then for {situation.name}"
     )
 
 

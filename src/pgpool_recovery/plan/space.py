@@ -124,11 +124,17 @@ def _space(sizes: Sizes, target: TargetFacts) -> Space:
         path=first.path,
         needed_bytes=sum(size for _, size in sizes) + copied,
         free_bytes=first.filesystem.free_bytes
+        + sum(_copied_bytes(place, target) for place in places)
         + sum(waits if is_sound else here for here, waits in there if waits is not None),
         old_bytes=max(
             0, sum(here if is_sound or waits is None else waits for here, waits in there) - kept
         ),
     )
+
+
+def _copied_bytes(place: PlaceFacts, target: TargetFacts) -> int:
+    """Return how much of an interrupted copy is there: a plan removes it, or goes on from it."""
+    return 0 if target.copy is None else target.copy.sizes.get(place.path, 0)
 
 
 def growth(primary: PrimaryFacts, target: TargetFacts) -> Iterator[Room]:
@@ -142,6 +148,8 @@ def growth(primary: PrimaryFacts, target: TargetFacts) -> Iterator[Room]:
         first, needed = sizes[0][0], sum(size for _, size in sizes)
         waiting = {place.path: place.waiting_bytes or 0 for place, _ in sizes}
         free = first.filesystem.free_bytes + (sum(waiting.values()) if target.is_sound else 0)
+        copied = {place.path: _copied_bytes(place, target) for place, _ in sizes}
+        free += sum(copied.values())
         yield Room(first.path, needed, free)
 
 
@@ -167,15 +175,23 @@ def reject_full(name: str, target: TargetFacts) -> Iterator[Rejection]:
 
 
 def reject_wal_room(
-    name: str, primary: PrimaryFacts, target: TargetFacts, wal_bytes: int
+    name: str,
+    primary: PrimaryFacts,
+    target: TargetFacts,
+    wal_bytes: int,
+    *,
+    is_from_archive: bool = False,
 ) -> Iterator[Rejection]:
     """Report that there is no space for the WAL that the node receives until it has caught up.
 
-    The node removes WAL as it proceeds, so it never keeps more than the primary does. Files in its
-    pg_wal that wait to be recycled make room.
+    The node removes WAL as it proceeds, so it never keeps more than the primary does, or, of what
+    it gets from an archive, about max_wal_size: a file that was replayed stays in its pg_wal until
+    the next restartpoint (KeepFileRestoredFromArchive in xlogarchive.c). Files in its pg_wal that
+    wait to be recycled make room.
     """
     place = target.wal or target.data
-    needed = max(0, min(wal_bytes, primary.wal_bytes) - target.access.spare_wal_bytes)
+    most = max(primary.wal_bytes, primary.max_wal_bytes if is_from_archive else 0)
+    needed = max(0, min(wal_bytes, most) - target.access.spare_wal_bytes)
     free = place.filesystem.free_bytes
     if target.is_sound and place.filesystem.device == target.data.filesystem.device:
         free += target.data.waiting_bytes or 0  # That is removed first.

@@ -116,7 +116,7 @@ class BackupConnection:
 
     `check` is called at least every `TICK_MS` while the server is silent; an exception from it ends
     the wait. Raises Refused when the server refuses the backup, Undone when it fails later or is
-    silent for too long, and Unreachable when the connection is lost.
+    silent for too long, and Unreachable when the connection is lost; these call the server `name`.
     """
 
     def __init__(

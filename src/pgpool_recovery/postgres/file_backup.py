@@ -5,26 +5,12 @@ each of them whole, since full_page_writes is in force during a backup, whatever
 (do_pg_backup_start in src/backend/access/transam/xlog.c). So replay repairs them.
 """
 
-from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.wal import Point, TimelineId, parse_lsn
-from pgpool_recovery.facts.blocks import BlockFormat, BlockSource
+from pgpool_recovery.facts.blocks import BlockFormat, BlockSource, FileBackup
 from pgpool_recovery.postgres.connection import Connection
 
 RENAMED_IN = 15
 """pg_backup_start and pg_backup_stop had other names before, and an argument more."""
-
-
-@record
-class FileBackup:
-    """A backup that has begun: where replay will start, and what there is to read.
-
-    `locations` are those of the server's tablespaces, by OID.
-    """
-
-    start: Point
-    source: BlockSource
-    locations: dict[int, str]
-    major: int
 
 
 def start_file_backup(connection: Connection, label: str) -> FileBackup:

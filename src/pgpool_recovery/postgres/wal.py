@@ -3,19 +3,22 @@
 import select
 import struct
 import time
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import TYPE_CHECKING
 
 from pgpool_recovery.domain.error import Unreachable
 from pgpool_recovery.domain.wal import (
+    History,
+    Lsn,
     Point,
     TimelineId,
+    file_of_segment,
     lsn_text,
     parse_history,
     parse_lsn,
-    segment_of_file,
 )
 from pgpool_recovery.facts.facts import Wal
+from pgpool_recovery.facts.own_wal import covering, last_segment
 from pgpool_recovery.postgres.connection import Connection, error_message, open_replication
 
 if TYPE_CHECKING:
@@ -30,17 +33,33 @@ def read_wal(connection: Connection) -> Wal:
     """Return the primary's timeline and WAL position, and the oldest WAL that it still has."""
     row = connection.row("timeline")
     history = parse_history(row["history"], TimelineId(row["timeline"]))
-    files = [found["name"] for found in connection.rows("wal_files")]
-    own = [name for name in files if int(name[:8], 16) in history.timelines]
-    segment_bytes = row["wal_segment_bytes"]
+    files = {found["name"] for found in connection.rows("wal_files")}
+    written, segment_bytes = parse_lsn(row["written"]), row["wal_segment_bytes"]
     return Wal(
         history=history,
-        written=parse_lsn(row["written"]),
+        written=written,
         segment_bytes=segment_bytes,
-        oldest_segment=min(segment_of_file(name, segment_bytes) for name in own),
+        oldest_segment=oldest_without_gap(files, history, written, segment_bytes),
         full_page_writes=row["full_page_writes"],
         is_summarized=row["summarizes_wal"],
     )
+
+
+def oldest_without_gap(
+    files: Container[str], history: History, written: Lsn, segment_bytes: int
+) -> int:
+    """Return the number of the oldest segment from which on the primary has all of its own WAL.
+
+    It may have older files and lack some after them. A former standby keeps a file of the timeline
+    before that it has yet to archive, and removes the later ones, which it need not.
+    """
+    number = last_segment(Point(history.current, written), segment_bytes)
+    while number > 0:
+        timeline = covering(number - 1, history, segment_bytes)
+        if file_of_segment(timeline, number - 1, segment_bytes) not in files:
+            break
+        number -= 1
+    return number
 
 
 def hold_wal(

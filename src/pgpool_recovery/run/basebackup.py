@@ -3,7 +3,7 @@
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.facts.step import CopyBaseBackup
 from pgpool_recovery.run.party import Party
-from pgpool_recovery.run.source import bring_up
+from pgpool_recovery.run.source import prepare_backup
 from pgpool_recovery.talk.protocol import TakeStep
 
 SPARE_S = 30.0
@@ -15,10 +15,7 @@ def copy(party: Party, step: CopyBaseBackup) -> TargetState:
 
     The agent notices a server that sends nothing; a hanging disk is noticed here.
     """
-    if step.source is None:
-        party.checkpoint()
-    else:
-        bring_up(party, step.source)
+    prepare_backup(party, step.source)
     stall_s = party.deadlines.stall_s
     return party.agent.ask(
         TakeStep(step, stall_s), timeout_s=stall_s + SPARE_S, is_renewed_by_events=True

@@ -187,7 +187,7 @@ class Channels:
 
     def _tell(self) -> None:
         while not self._said.empty():
-            self._emit(self._said.get())
+            self._emit(self._said.get_nowait())
         now = time.monotonic()
         if now - self._told >= TOLD_EVERY_S and self._total_bytes > 0:
             self._told = now
@@ -230,6 +230,7 @@ class Channels:
             if number == 0:
                 self._list_by(agent)
             self._got_on[number] = None
+            # no limit: the main thread puts None for each thread, whatever happens to it
             while (batch := self._batches.get()) is not None:
                 self._outcomes.put(self._sent(number, agent, batch))
             self._check()

@@ -5,18 +5,19 @@ import time
 
 from pgpool_recovery.domain.event import Emit, Moved, Said
 from pgpool_recovery.domain.quantity import pretty_size
+from pgpool_recovery.domain.record import replace
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.facts.policy import kilobytes
 from pgpool_recovery.facts.step import Delta
-from pgpool_recovery.postgres.connection import Connection
-from pgpool_recovery.postgres.file_backup import FileBackup, start_file_backup, stop_file_backup
 from pgpool_recovery.run.channels import Channels, Totals, Wires
 from pgpool_recovery.run.party import Party
-from pgpool_recovery.talk.protocol import BeginDelta, CommitDelta, OpenChannel
+from pgpool_recovery.run.read_server import Bracket
+from pgpool_recovery.run.source import prepare_backup
+from pgpool_recovery.talk.protocol import SILENCE_S, BeginDelta, CommitDelta, OpenChannel
 
 MOST_WORKERS = 4
 """By default: a disk or a link is busy by then, and the source has other work."""
-SEEN_EVERY_S = 15.0
+SEEN_EVERY_S = 5.0
 """How often to check that the backup has not been aborted, and that the slot retains its WAL."""
 
 
@@ -26,17 +27,18 @@ def apply_delta(party: Party, step: Delta) -> TargetState:
     The source aborts the backup when our session with it ends, whatever happens to us.
     """
     server, agent, patience = party.source, party.agent, party.deadlines.stall_s
-    party.checkpoint()
-    with server.connect() as session:
-        backup = start_file_backup(session, f"pgpool-recovery of {step.slot_name}")
+    prepare_backup(party, step.source)
+    with server.bracket(f"pgpool-recovery of {step.slot_name}") as bracket:
+        backup = bracket.backup
         party.slot.require(backup.start)
         begin = BeginDelta(step, backup.start, backup.source.format, backup.locations)
         begun = agent.ask(begin, timeout_s=patience)
-        opens = OpenChannel(backup.source, begun.target, server.receiver, patience)
+        source = replace(backup.source, is_whole=step.is_whole)
+        opens = OpenChannel(source, begun.target, server.receiver, SILENCE_S)
         wires = Wires(server.start_agent, opens, _workers(step, begun.processors), _rate(step))
-        look = _Look(party, session, backup)
+        look = _Look(party, bracket)
         totals = Channels(wires, agent, party.emit, party.deadlines, look).carry_out()
-        label = stop_file_backup(session, backup)
+        label = bracket.stop()
     _tell(party.emit, totals)
     commit = CommitDelta(step, label, tuple(totals.vanished))
     return agent.ask(commit, timeout_s=patience, is_renewed_by_events=True)
@@ -65,13 +67,13 @@ def _tell(emit: Emit, totals: Totals) -> None:
 class _Look:
     """Looks from time to time whether what was begun can still be finished, and raises if not."""
 
-    def __init__(self, party: Party, session: Connection, backup: FileBackup) -> None:
-        self._party, self._session, self._backup = party, session, backup
+    def __init__(self, party: Party, bracket: Bracket) -> None:
+        self._party, self._bracket = party, bracket
         self._looked = time.monotonic()
 
     def __call__(self) -> None:
         self._party.agent.check()
         if time.monotonic() - self._looked > SEEN_EVERY_S:
             self._looked = time.monotonic()
-            self._session.do("SELECT 1")  # A backup does not survive its session.
-            self._party.slot.require(self._backup.start)
+            self._bracket.see()
+            self._party.slot.require(self._bracket.backup.start)

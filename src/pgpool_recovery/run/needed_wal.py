@@ -3,7 +3,14 @@
 from pgpool_recovery.domain.error import Undone
 from pgpool_recovery.facts.archived_wal import FromArchive, WantedWal
 from pgpool_recovery.facts.facts import LocalWal
-from pgpool_recovery.facts.step import CopyBaseBackup, Delta, Incremental, Reserve, Rewind
+from pgpool_recovery.facts.step import (
+    CopyBaseBackup,
+    Delta,
+    Incremental,
+    Reserve,
+    Rewind,
+    RunCommand,
+)
 from pgpool_recovery.plan.from_archive import name_of
 from pgpool_recovery.plan.plan import Plan
 from pgpool_recovery.postgres.connection import Connection
@@ -11,7 +18,7 @@ from pgpool_recovery.postgres.wal import read_wal
 from pgpool_recovery.run.party import Party
 from pgpool_recovery.talk.protocol import ReadBase, TryArchive
 
-MAKES_DATA = (CopyBaseBackup, Rewind, Incremental, Delta)
+MAKES_DATA = (CopyBaseBackup, Rewind, Incremental, Delta, RunCommand)
 """Steps after which the standby continues with WAL of the primary."""
 
 

@@ -5,25 +5,28 @@ from collections.abc import Callable
 from pgpool_recovery.domain.error import Unreachable
 from pgpool_recovery.domain.event import Emit, Said
 from pgpool_recovery.domain.record import record
-from pgpool_recovery.facts.step import RepointRunning
+from pgpool_recovery.domain.target_state import TargetState
+from pgpool_recovery.facts.step import CheckMade, RepointRunning, TargetStep
+from pgpool_recovery.plan.made import Accepted
 from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.run.own_slot import OwnSlot
 from pgpool_recovery.run.read_server import ReadServer
 from pgpool_recovery.talk.conversation import Conversation
+from pgpool_recovery.talk.protocol import TakeStep
 
 SeeFollowing = Callable[[RepointRunning], None]
+SeeMade = Callable[[CheckMade], Accepted]
 
 
 @record
 class Deadlines:
     """Time limits in seconds.
 
-    `stall_s` is how long a transfer may make no progress; the others limit how long each step,
-    undo, answer or connection may take.
+    `stall_s` is how long a step may make no progress, and `undo_s` an undo; the others limit how
+    long each answer or connection may take.
     """
 
     stall_s: float
-    step_s: float
     undo_s: float
     answer_s: float
     connect_s: float
@@ -34,7 +37,7 @@ class Party:
     """The participants of a run.
 
     `see_following` checks that a standby that was repointed to the primary while running streams.
-    `source` is the server whose files a delta reads.
+    `source` is the server whose files a delta reads. `see_made` judges what a command has made.
     """
 
     connection: Connection
@@ -44,6 +47,7 @@ class Party:
     deadlines: Deadlines
     see_following: SeeFollowing
     source: ReadServer
+    see_made: SeeMade
 
     def checkpoint(self) -> None:
         """Perform the checkpoint that a backup begins with, for as long as it takes.
@@ -56,3 +60,13 @@ class Party:
             self.connection.do("CHECKPOINT")
         except Unreachable as error:
             self.emit(Said("primary", f"no checkpoint before the backup: {error.in_a_line}"))
+
+
+def take_step(party: Party, step: TargetStep) -> TargetState:
+    """Have the agent take a step, however long it takes, as long as it says that it gets on.
+
+    How long that is depends on the size of the data, so no limit of time would be right.
+    """
+    stall_s = party.deadlines.stall_s
+    taking = TakeStep(step, stall_s)
+    return party.agent.ask(taking, timeout_s=stall_s, is_renewed_by_events=True)

@@ -3,8 +3,7 @@
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.facts.step import Rewind
 from pgpool_recovery.run.needed_wal import local_wal, see_wal
-from pgpool_recovery.run.party import Party
-from pgpool_recovery.talk.protocol import TakeStep
+from pgpool_recovery.run.party import Party, take_step
 
 
 def rewind(party: Party, step: Rewind) -> TargetState:
@@ -16,8 +15,7 @@ def rewind(party: Party, step: Rewind) -> TargetState:
     """
     party.connection.do("CHECKPOINT")
     party.slot.require_again()
-    taking = TakeStep(step, party.deadlines.stall_s)
-    state = party.agent.ask(taking, timeout_s=party.deadlines.step_s)
-    if not step.is_followed_by_more:
+    state = take_step(party, step)
+    if not (step.is_followed_by_more or step.is_followed_by_archive):
         see_wal(party.connection, local_wal(party, step).needed(step.segment_bytes))
     return state

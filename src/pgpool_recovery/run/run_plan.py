@@ -17,6 +17,7 @@ from pgpool_recovery.domain.error import (
 from pgpool_recovery.domain.event import StepFinished, StepStarted, Undoing
 from pgpool_recovery.domain.target_state import TargetState, with_next_step
 from pgpool_recovery.facts.step import (
+    CheckMade,
     CopyBaseBackup,
     CreateSlot,
     Delta,
@@ -24,6 +25,7 @@ from pgpool_recovery.facts.step import (
     RepointRunning,
     Reserve,
     Rewind,
+    RunCommand,
     Step,
     TargetStep,
     Touches,
@@ -31,14 +33,15 @@ from pgpool_recovery.facts.step import (
 from pgpool_recovery.log.note import span
 from pgpool_recovery.plan.plan import Plan
 from pgpool_recovery.run.basebackup import copy
+from pgpool_recovery.run.command import check_made, run_command
 from pgpool_recovery.run.delta import apply_delta
 from pgpool_recovery.run.incremental import apply_incremental
 from pgpool_recovery.run.known_state import in_state
 from pgpool_recovery.run.needed_wal import see_slot
-from pgpool_recovery.run.party import Party
+from pgpool_recovery.run.party import Party, take_step
 from pgpool_recovery.run.rewind import rewind
 from pgpool_recovery.run.shield import shielded
-from pgpool_recovery.talk.protocol import Finish, TakeStep, Undo
+from pgpool_recovery.talk.protocol import Finish, Undo
 
 TOLD_STATUSES = (1, 4, 5, 6, Undone.exit_status)
 """Exit statuses that mean the same for a run as for the failure in it."""
@@ -89,7 +92,8 @@ class Run:
         self._state = (
             TargetState.UNKNOWN
         )  # If it is lost now, it may already have released the target.
-        self._party.agent.ask(Finish(), timeout_s=self._party.deadlines.undo_s)
+        limit_s = self._party.deadlines.undo_s
+        self._party.agent.ask(Finish(), timeout_s=limit_s, is_renewed_by_events=True)
 
     def _take(self, step: Step, final: Step | None) -> None:
         if isinstance(step, CreateSlot):
@@ -111,6 +115,10 @@ class Run:
                 return rewind(party, step)
             case Incremental():
                 return apply_incremental(party, step)
+            case RunCommand():
+                return run_command(party, step)
+            case CheckMade():
+                return check_made(party, step)
             case Delta():
                 return apply_delta(party, step)
             case RepointRunning():
@@ -122,8 +130,7 @@ class Run:
         return self._ask(step)
 
     def _ask(self, step: TargetStep) -> TargetState:
-        taking = TakeStep(step, self._party.deadlines.stall_s)
-        return self._party.agent.ask(taking, timeout_s=self._party.deadlines.step_s)
+        return take_step(self._party, step)
 
     def _undo(self, why: str) -> tuple[TargetState, str | None]:
         """Undo everything; return the state of the target, and what could not be undone."""
@@ -149,7 +156,9 @@ class Run:
         party = self._party
         if not party.agent.is_busy:
             try:
-                return party.agent.ask(Undo(), timeout_s=party.deadlines.undo_s)
+                return party.agent.ask(
+                    Undo(), timeout_s=party.deadlines.undo_s, is_renewed_by_events=True
+                )
             except Unreachable as lost:
                 self._tell(f"the agent is undoing its steps by itself: {lost.message}")
             except BaseException as error:  # noqa: BLE001 - the slot must be undone all the same

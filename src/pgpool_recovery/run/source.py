@@ -20,6 +20,14 @@ from pgpool_recovery.run.party import Party
 LOOK_EVERY_S = 0.5
 
 
+def prepare_backup(party: Party, source: SourceNode | None) -> None:
+    """Perform the checkpoint that a backup of the primary, or of a standby, begins with."""
+    if source is None:
+        party.checkpoint()
+    else:
+        bring_up(party, source)
+
+
 def bring_up(party: Party, source: SourceNode) -> None:
     """Perform a checkpoint on the primary and wait until the standby has replayed it.
 

@@ -69,6 +69,7 @@ class AgentProcess:
         """Close its input; if it does not end, send SIGTERM, and then SIGKILL.
 
         It has `farewell_s` to end by itself. After SIGTERM a local agent has `undo_s` for its undo.
+        As long as it says that it gets on, it has more time.
         """
         self.close_input()
         for end, within_s in (
@@ -92,8 +93,10 @@ class AgentProcess:
         deadline, poll = time.monotonic() + within_s, select.poll()
         poll.register(self.output, select.POLLIN)
         while self._process.poll() is None and time.monotonic() < deadline:
-            if poll.poll(1000 * TICK_S) and not os.read(self.output, READ_BYTES):
-                return self.status(max(0.0, deadline - time.monotonic())) is not None
+            if poll.poll(1000 * TICK_S):
+                if not os.read(self.output, READ_BYTES):
+                    return self.status(max(0.0, deadline - time.monotonic())) is not None
+                deadline = time.monotonic() + within_s
         return self._process.poll() is not None
 
 

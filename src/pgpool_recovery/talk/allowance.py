@@ -11,10 +11,10 @@ import math
 import time
 from collections.abc import Callable
 
-from pgpool_recovery.domain.event import Emit, Event, Moved, Progress, Said, fit
+from pgpool_recovery.domain.event import Emit, Event, GotOn, Moved, Progress, Said, fit
 from pgpool_recovery.domain.record import replace
 
-PROGRAMS = ("agent", "pg_receivewal", "pg_rewind", "pgbackrest")
+PROGRAMS = ("agent", "pg_receivewal", "pg_rewind", "pgbackrest", "command")
 """The programs that an agent may name as the source of a line. The primary and the runner are not
 among them, since their lines look the same."""
 MAX_LINES = 10_000
@@ -46,6 +46,8 @@ class Allowance:
             case Progress():
                 if self._is_time_for(event):
                     self._emit(event)
+            case GotOn():
+                pass  # That it arrived is all that it says (Conversation.ask).
             case Moved(count):
                 self._take(event, 0, is_sound=0 <= count <= MAX_COUNT)
             case Said():

@@ -335,7 +335,7 @@ class Conversation:
         if not self._writing.acquire(timeout=max(0.0, deadline - time.monotonic())):
             raise self._does_not_answer()
         try:
-            rest = data
+            rest = memoryview(data)
             while rest and not self._has_ended.is_set():
                 if self._is_writable():
                     with suppress(BlockingIOError):
@@ -386,6 +386,8 @@ class Conversation:
                     said = said if failure is None else failure.target
                 elif isinstance(message, Farewell):
                     return message.state or said
+                elif isinstance(message, Said):  # What it undoes, and what it keeps.
+                    self._on_event(message)
         return said
 
     def _say_no_more(self) -> None:

@@ -15,7 +15,7 @@ from pgpool_recovery.domain.wal import History, Point, TimelineId
 from pgpool_recovery.facts.archived_history import Archive
 from pgpool_recovery.facts.archived_wal import WalTrial, WantedWal
 from pgpool_recovery.facts.backup import Backup, NoBackup
-from pgpool_recovery.facts.blocks import BlockFormat, BlockSource, BlockTarget
+from pgpool_recovery.facts.blocks import BlockFormat, BlockSource, BlockTarget, FileBackup
 from pgpool_recovery.facts.facts import Conninfo, LocalWal, Login, RelationSegment, TargetFacts
 from pgpool_recovery.facts.node import Confinement, PeerFacts, Surroundings
 from pgpool_recovery.facts.own_wal import Part
@@ -221,6 +221,36 @@ class LookForBackup(Asks[Backup | NoBackup]):
 
 
 @record
+class LookForPrograms(Asks[tuple[str | None, ...]]):
+    """Return for each program why it cannot be run, None if it can."""
+
+    programs: tuple[str, ...]
+
+
+@record
+class Made:
+    """What a command has made; `end` is where its backup ends, if that is known."""
+
+    facts: TargetFacts
+    end: Point | None
+
+
+@record
+class AskMade(Asks[Made]):
+    """Return the facts about a directory that a command of this conversation has made."""
+
+    wanted: Observe
+
+
+@record
+class WriteLabel(Asks[None]):
+    """Write the backup_label of a backup into the directory that a command has made."""
+
+    directory: str
+    label: str
+
+
+@record
 class AskArchive(Asks[Archive]):
     """Run a restore_command for history files, as the server of a data directory will run it.
 
@@ -324,6 +354,31 @@ class CommitDelta(Asks[TargetState]):
     step: Delta
     label: str
     vanished: tuple[str, ...]
+
+
+@record
+class StartFileBackup(Asks[FileBackup]):
+    """Begin a backup of the running server's files, in a session that stays open; return its start.
+
+    The backup ends with the session, and the session with the conversation. The login is the one of
+    `AskRunning`. `answer_s` limits the start, which waits for a checkpoint or a restartpoint.
+    """
+
+    data_directory: str
+    dbname: str
+    user: str | None
+    label: str
+    answer_s: float
+
+
+@record
+class SeeFileBackup(Asks[None]):
+    """Fail if the session with the backup is lost."""
+
+
+@record
+class StopFileBackup(Asks[str]):
+    """End the backup that was begun; return the contents of its backup_label."""
 
 
 @record
@@ -619,6 +674,9 @@ Request = (
     | AskConfinement
     | TryPeers
     | LookForBackup
+    | LookForPrograms
+    | WriteLabel
+    | AskMade
     | AskArchive
     | TryArchive
     | ReadBase
@@ -628,6 +686,9 @@ Request = (
     | BeginDelta
     | Expect
     | CommitDelta
+    | StartFileBackup
+    | SeeFileBackup
+    | StopFileBackup
     | OpenChannel
     | ListFiles
     | SendFiles

@@ -6,9 +6,13 @@ use: clients may be connected to it, and an unexpected primary may have the only
 wrote. So it is stopped only if the policy allows that for running servers (`stop_running`).
 """
 
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import NotStreaming, RecoveryError, Unverified
-from pgpool_recovery.domain.event import Emit, Event, Said
+from pgpool_recovery.domain.event import Emit, Event, Progress, Said
 from pgpool_recovery.domain.node import Target
 from pgpool_recovery.domain.standby import (
     WAITING,
@@ -16,6 +20,7 @@ from pgpool_recovery.domain.standby import (
     StandbyFacts,
     StreamFacts,
     Trouble,
+    UpstreamFacts,
     is_delayed,
 )
 from pgpool_recovery.domain.target_state import TargetState
@@ -27,6 +32,10 @@ from pgpool_recovery.talk.protocol import AskStandby, Believe, Started, StopAtOn
 from pgpool_recovery.verify.end_of_log import end_of_log
 from pgpool_recovery.verify.streaming import Expected, SeenStandby, watch
 
+if TYPE_CHECKING:
+    from pgpool_recovery.domain.wal import Lsn
+
+TOLD_EVERY_S = 5.0
 ANOTHER_METHOD = "Recover the node again: another method will be used."
 FIX_IT = "Fix what its log reports, then recover the node again."
 AGAIN = "Then recover the node again."
@@ -39,10 +48,12 @@ def prove(
     started: Started,
     settings: Settings,
     emit: Emit,
+    on_tick: Callable[[], None] = lambda: None,
 ) -> StreamFacts | None:
     """Check that the server is a standby of this primary; return its stream there, if it has one.
 
-    Raises NotStreaming or Unverified, with the reason and what happened to the server.
+    `on_tick` is called repeatedly until then. Raises NotStreaming or Unverified, with the reason
+    and what happened to the server.
     """
     timeout, patience = settings.timeout, settings.agent.answer_s
     own = settings.primary
@@ -55,7 +66,7 @@ def prove(
 
     limits = (timeout.streaming_s, timeout.catch_up_s, timeout.stall_s)
     expected = Expected(target.name, started.slot_name, *limits)
-    seen = watch(connection, expected, ask)
+    seen = watch(connection, expected, ask, on_tick, Replay(emit).look)
     if seen.trouble is None or (seen.trouble.fault is Fault.BEHIND and seen.moves):
         agent.ask(Believe(target.data_directory), timeout_s=patience)
     if seen.trouble is not None:
@@ -63,6 +74,27 @@ def prove(
     if is_delayed(seen.node):
         emit(_told_of_delay(target, seen.node))
     return seen.stream
+
+
+class Replay:
+    """Reports how far a standby has replayed that does not stream yet, as from an archive."""
+
+    def __init__(self, emit: Emit) -> None:
+        self._emit = emit
+        self._began = self._told = time.monotonic()
+        self._first: Lsn | None = None
+
+    def look(self, node: StandbyFacts, upstream: UpstreamFacts) -> None:
+        """Take an observation, and report it if the last report was a while ago."""
+        now, reached = time.monotonic(), node.replayed
+        if reached is None or upstream.written is None or node.receiver is not None:
+            return
+        self._first = reached if self._first is None else self._first
+        if now - self._told >= TOLD_EVERY_S:
+            self._told = now
+            done = reached - self._first
+            total = upstream.written - self._first
+            self._emit(Progress(done, total, done / (now - self._began)))
 
 
 def _told_of_delay(target: Target, node: StandbyFacts) -> Event:

@@ -21,6 +21,14 @@ from pgpool_recovery.postgres.standby import read_upstream
 TICK_S = 0.2
 WAKE_EVERY_S = 2.0
 THE_PRIMARY = "the primary"
+FAR_BYTES = 64 * 2**20
+"""A standby that follows an archive is this far behind at most: a few segments."""
+NEARER = 0.9
+"""What part of the distance is left, at most, when a standby gets nearer to the primary."""
+
+
+OnLook = Callable[[StandbyFacts, UpstreamFacts], None]
+"""What else to do with an observation of the standby and of the primary."""
 
 
 @record
@@ -59,6 +67,7 @@ def watch(
     expected: Expected,
     ask: Callable[[], StandbyFacts],
     on_tick: Callable[[], None] = lambda: None,
+    on_look: OnLook = lambda _node, _upstream: None,
 ) -> SeenStandby:
     """Watch a standby until it is sound, or until it is clear that it will not be.
 
@@ -75,6 +84,7 @@ def watch(
         upstream = look(connection, expected, node)  # After `ask`, so it is not behind the node.
         trouble, now = judge(node, upstream, position), time.monotonic()
         progress.note(node, upstream, now)
+        on_look(node, upstream)
         if trouble is None and position is not None:
             return SeenStandby(node, None, moves=True, stream=upstream.stream)
         if trouble is not None and (
@@ -96,9 +106,10 @@ def watch(
 class WaitProgress:
     """When the wait began, and when replay last made progress.
 
-    Progress without streaming counts only until the standby has what the primary had written when
-    the wait began. A standby that still does not stream then follows an archive, and would do so
-    forever.
+    Progress without streaming counts until the standby has what the primary had written when the
+    wait began, and then, if it is much nearer to the primary than it was, until it has what the
+    primary has written by then, and so on. One that does not get nearer follows an archive, and
+    would do so forever.
     """
 
     def __init__(self, now: float) -> None:
@@ -106,6 +117,8 @@ class WaitProgress:
         self.has_moved = False
         self._reached: Lsn | None = None
         self._goal: Lsn | None = None
+        self._behind: int | None = None
+        """How far the standby was behind when the goal was set."""
         self._is_restoring = False
 
     def note(self, node: StandbyFacts, upstream: UpstreamFacts, now: float) -> None:
@@ -116,11 +129,23 @@ class WaitProgress:
         reached = node.replayed or (None if stream is None else stream.replayed)
         if reached is not None and (self._reached is None or reached > self._reached):
             self.has_moved = self._reached is not None
-            had, goal = self._reached, self._goal
-            is_there = had is not None and goal is not None and had >= goal
+            is_there = self._is_there(upstream.written)
             self._reached = reached
+            if self._behind is None and self._goal is not None:
+                self._behind = self._goal - reached
             if stream is not None or not is_there:
                 self.moved = now
+
+    def _is_there(self, written: Lsn | None) -> bool:
+        """Return whether the standby has reached its goal; set another one if it gets nearer."""
+        if self._reached is None or self._goal is None or self._reached < self._goal:
+            return False
+        behind = 0 if written is None else written - self._reached
+        before = self._behind or 0
+        if written is None or behind < FAR_BYTES or behind > NEARER * before:
+            return True
+        self._goal, self._behind = written, behind
+        return False
 
     def is_over(self, trouble: Trouble, expected: Expected, now: float) -> bool:
         """Return whether to give up; a standby that streams may be busy with a single record.

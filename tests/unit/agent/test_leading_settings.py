@@ -4,6 +4,7 @@ import pytest
 
 from pgpool_recovery.agent.directory.own_login import OwnLogin
 from pgpool_recovery.agent.method.make_standby import leading_settings, standby_settings
+from pgpool_recovery.domain.record import replace
 from pgpool_recovery.facts.step import ConfigureStandby, Place, Places, Repoint, RepointRunning
 
 PLACES = Places(Place("/data", "/data.w", is_inside=False, new="/data.w/new"), None, ())
@@ -22,6 +23,14 @@ def test_restore_command_that_does_not_work_is_overridden(
     settings = leading_settings(step, OwnLogin())
     assert settings["restore_command"] == ""
     assert settings["primary_slot_name"] == "s"
+
+
+@pytest.mark.parametrize("step", [CONFIGURE, REPOINT, RUNNING])
+def test_command_of_the_plan_replaces_it(
+    step: ConfigureStandby | Repoint | RepointRunning,
+) -> None:
+    fetching = replace(step, restore_command="fetch %f %p")
+    assert leading_settings(fetching, OwnLogin())["restore_command"] == "fetch %f %p"
 
 
 @pytest.mark.parametrize("step", [CONFIGURE, REPOINT])

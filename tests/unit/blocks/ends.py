@@ -1,5 +1,6 @@
 """Both ends of a channel in this process, and directories that look like those of a cluster."""
 
+import fcntl
 import os
 import threading
 from collections.abc import Iterator, Sequence
@@ -104,19 +105,25 @@ class Receiving:
         assert not self._thread.is_alive()
 
 
+def _pipe() -> tuple[int, int]:
+    """Return a pipe that holds almost nothing, so that ends that wait for each other show it."""
+    ends = os.pipe()
+    fcntl.fcntl(ends[1], fcntl.F_SETPIPE_SZ, 4096)
+    return ends
+
+
 @contextmanager
 def receiving(target: BlockTarget) -> Iterator[tuple[Receiving, int, int]]:
     """Start a receiver; yield it with the descriptors to read from it and to write to it."""
-    to_sender, from_receiver = os.pipe()
-    to_receiver, from_sender = os.pipe()
+    to_sender, from_receiver = _pipe()
+    to_receiver, from_sender = _pipe()
     receiver = Receiving(target, to_receiver, from_receiver)
     try:
         yield receiver, to_sender, from_sender
     finally:
-        for end in (to_sender, from_sender):
-            if end is not None:
-                os.close(end)
+        os.close(from_sender)
         receiver.join()
+        os.close(to_sender)
 
 
 @contextmanager

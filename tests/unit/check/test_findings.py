@@ -15,9 +15,10 @@ from pgpool_recovery.domain.standby import Fault, Trouble
 from pgpool_recovery.domain.wal import History, Lsn, Point, TimelineId
 from pgpool_recovery.facts.access import Access, Lacks, Obstacle
 from pgpool_recovery.facts.archived_history import Archive, ArchivedHistory
-from pgpool_recovery.facts.facts import Filesystem, Login, Slot
+from pgpool_recovery.facts.facts import Filesystem, Login, Slot, Stream
 from pgpool_recovery.facts.leftover import LeftFiles, Leftover
 from pgpool_recovery.facts.node import Archiver, Confinement, NodeFacts, Problem, StageScript
+from pgpool_recovery.facts.policy import CopySource, Policy
 from pgpool_recovery.postgres.extension import ForeignOwner
 from tests.unit.check.situation import (
     around,
@@ -51,6 +52,8 @@ def with_slot(number: int, **changes: object) -> Report:
     return with_surroundings(number, server=server(slots=(replace(healthy, **changes),)))  # type: ignore[arg-type]
 
 
+PAUSED = Trouble(Fault.PAUSED, "has paused its replay")
+FROM_NODE_2 = Policy(source=CopySource("2"))
 AWAY = Slot(
     "pgpool_node_3", is_physical=True, is_active=False, wal_status="reserved", kept_bytes=5 * GB
 )
@@ -441,7 +444,7 @@ CASES: dict[Kind, tuple[Report, list[int | None], str]] = {
     Kind.NO_SUMMARIES: (
         of_17(),
         [1],
-        "summarize_wal is off on node 1, so a node whose WAL is gone needs a full copy",
+        "summarize_wal is off on node 1, so incremental cannot bring back a node without WAL",
     ),
     Kind.WAL_LEVEL: (
         with_server(2, wal_level="minimal"),
@@ -452,6 +455,14 @@ CASES: dict[Kind, tuple[Report, list[int | None], str]] = {
         with_server(2, max_wal_senders="2"),
         [2],
         "max_wal_senders of node 2 is 2; as the primary it needs 3, 2 of them for a full copy",
+    ),
+    Kind.SHUTDOWN_TIMEOUT: (
+        with_server(2, wal_sender_shutdown_timeout="9999"),
+        [2],
+        (
+            "wal_sender_shutdown_timeout of node 2 is 9999 ms; as the primary it might stop before "
+            "a standby has everything, so a switchover would be refused"
+        ),
     ),
     Kind.REPLICATION_SLOTS: (
         with_server(2, max_replication_slots="1"),
@@ -504,6 +515,11 @@ CASES: dict[Kind, tuple[Report, list[int | None], str]] = {
         with_slot(0, wal_status="lost"),
         [0],
         'replication slot x of node 0 has lost WAL that it should keep (wal_status "lost")',
+    ),
+    Kind.SOURCE: (
+        replace(with_target(2, server_pid=None), policy=FROM_NODE_2),
+        [2],
+        "full copies and deltas are to be read from node 2, but its server is not running",
     ),
     Kind.STRAY_HISTORY: (
         with_archive(1, Archive((STRAY,), 0.1)),
@@ -829,6 +845,49 @@ def test_awaited_slot_that_is_used_or_that_is_not_there() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("made", "why"),
+    [
+        (replace(report(), policy=Policy(source=CopySource("7"))), "which does not exist"),
+        (with_node(2, lambda old: replace(old, trouble=PAUSED)), "it has paused its replay"),
+        (
+            with_target(
+                2,
+                configuration=replace(
+                    node(2).facts.target.configuration,  # type: ignore[type-var]
+                    leftovers=(Leftover("recovery_min_apply_delay", "1h", "postgresql.conf:1"),),
+                ),
+            ),
+            "its replay is delayed (recovery_min_apply_delay)",
+        ),
+        (
+            replace(
+                report(),
+                primary=replace(
+                    report().primary,
+                    synchronous_standby_names="ANY 1 (*)",
+                    streams=(Stream("pgpool_node_2", None, "server2"),),
+                ),
+            ),
+            "it is synchronous, so commits would wait for its disks",
+        ),
+        (
+            replace(report(nodes={0: node(0)}, unreached=UNREACHED)),
+            "its host could not be examined",
+        ),
+    ],
+)
+def test_source_that_could_not_be_read(made: Report, why: str) -> None:
+    policy = made.policy if made.policy.source_node else FROM_NODE_2
+    [one] = found(replace(made, policy=policy), Kind.SOURCE)
+    assert one.fact.endswith(why)
+
+
+def test_source_that_needs_no_check() -> None:
+    for named in ("primary", "auto", "0", "1"):
+        assert found(replace(report(), policy=Policy(source=CopySource(named))), Kind.SOURCE) == []
+
+
 def test_slot_that_was_idle_for_too_long_says_so() -> None:
     (one,) = found(
         with_slot(0, wal_status="lost", invalidation_reason="idle_timeout"), Kind.LOST_SLOT
@@ -919,6 +978,12 @@ def test_login_that_is_missing_after_a_failover_is_no_refusal_besides() -> None:
 def test_primary_without_hints_needs_a_full_copy_after_a_failover() -> None:
     made = with_target(0, control=control(state="in production", has_wal_log_hints=False))
     assert "node 0 would come back by basebackup, " in found(made, Kind.FORECAST)[0].fact
+
+
+@pytest.mark.parametrize("patience_ms", ["-1", "10000"])
+def test_primary_that_waits_for_its_standbys_on_shutdown(patience_ms: str) -> None:
+    made = with_server(2, wal_sender_shutdown_timeout=patience_ms)
+    assert found(made, Kind.SHUTDOWN_TIMEOUT) == []
 
 
 def test_worst_comes_first_and_nothing_twice() -> None:

@@ -276,6 +276,50 @@ def test_live_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     assert shown.endswith("(incremental, 300 MB moved, 1 min 23 s)\n")
 
 
+def test_each_line_names_its_node_if_there_are_several() -> None:
+    said: list[str] = []
+    screen = PlainLines(said.append, clock=lambda: 0.0, are_several=True)
+    for event in [*ALL, Remarked("1 at once")]:
+        screen.tell(event)
+    unnamed = [line for line in said if not line.startswith("node 2")]
+    assert unnamed == ["note: 1 at once"], "it is about none of them"
+    assert len(said) > len(ALL)
+
+
+def test_lines_of_a_node_without_a_record_are_shown_while_another_has_one() -> None:
+    said: list[str] = []
+    screen = PlainLines(said.append, clock=lambda: 0.0, are_several=True)
+    screen.tell(Asked(NodeId(1), "the primary", is_on_record=True))
+    screen.tell(Asked(NodeId(2), "the primary", is_on_record=False))
+    screen.tell(NodeSaid(NodeId(1), "seen elsewhere"))
+    screen.tell(NodeSaid(NodeId(2), "copying"))
+    assert said[2:] == ["node 2: copying"]
+    screen.tell(Outcome(NodeId(2), "node 2", 1.0))
+    assert [one.node_id for one in screen.running] == [1]
+
+
+def test_a_bar_for_each_node(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bar of the one that has ended goes, and the other one stays."""
+    monkeypatch.setenv("TERM", "xterm")
+    written = StringIO()
+    console = Console(file=written, force_terminal=True, width=140, no_color=True)
+    with LiveTerminal(console, are_several=True) as screen:
+        for node_id in (1, 2):
+            screen.tell(StepMoved(facts.running(node_id=node_id)))
+        written.truncate(0)
+        assert screen._bars is not None
+        screen._bars.refresh()
+        both = written.getvalue()
+        screen.tell(Outcome(NodeId(1), "node 1", 1.0))
+        written.truncate(0)
+        screen._bars.refresh()
+        one = written.getvalue()
+    assert "node 1: step 3" in both
+    assert "node 2: step 3" in both
+    assert "node 1: step 3" not in one
+    assert "node 2: step 3" in one
+
+
 @pytest.mark.parametrize("width", [60, 80, 100, 160])
 def test_numbers_stay_on_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
     """The sentence is truncated; the elapsed time is that of the run, and the node is named."""

@@ -12,6 +12,7 @@ from pgpool_recovery.config.load import DEFAULT_FILE, load_settings, settings_fi
 from pgpool_recovery.config.settings import HistorySettings, Settings
 from pgpool_recovery.domain.error import SettingsError
 from pgpool_recovery.domain.node import NodeId, Target
+from pgpool_recovery.facts.own_method import OwnMethod
 from pgpool_recovery.facts.policy import KeepOld
 
 HOST = os.uname().nodename
@@ -135,6 +136,19 @@ def test_line_number_and_suggestion(tmp_path: Path, text: str, complaint: str) -
         ("[node.1.tablespace_mapping]\n'/a' = 'b'", "must be an absolute path"),
         ("[node.1.tablespace_mapping]\n'a' = '/b'", "must be an absolute path"),
         ("[node.1]\nhost = 2", "invalid value 2 (must be a quoted string) in node.1.host"),
+        ("[method.own]\nkeep_data = true", "no command in method.own (it is what makes the data)"),
+        ("[method.own]\ncommand = []", "must be a list of a program, by its absolute path, and"),
+        ("[method.own]\ncommand = ['bin/x']", "must be a list of a program, by its absolute path"),
+        ("[method.own]\ncommand = '/bin/x'", "must be a list of strings"),
+        ("[method.own]\ncommand = ['/x', '{dir}']", "has {dir}; the placeholders are method, node"),
+        ("[method.own]\ncommand = ['/x', '{']", "has a single {; write {{ for one"),
+        ("[method.own]\ncommand = ['/x', 'a}b']", "has a single }; write }} for one"),
+        ("[method.own]\ncomand = ['/x']", "unknown setting comand in method.own (command?)"),
+        ("[method.own]\nnodes = ['1']", "must be a list of node ids"),
+        ("[method.own]\nnodes = [128]", 'invalid node id "128"'),
+        ("[method.own]\nstall_s = 0", "must be a number greater than 0"),
+        ("[method.restore]\ncommand = ['/x']", "- and _, and be no method of ours"),
+        ("[method.'a b']\ncommand = ['/x']", "must have up to 40 letters, digits, - and _"),
         ("policy = 3", "invalid value 3 (must be a table) in policy"),
         ("policy = 'x'", 'invalid value "x" (must be a table) in policy'),
         ("node = 1", "invalid value 1 (must be a table) in node"),
@@ -310,3 +324,30 @@ def test_libpq_gets_only_the_given_parameters(tmp_path: Path) -> None:
     }
     assert settings.pgpool.words == {"sslcert": "/c", "sslkey": "/k"}
     assert Settings().replication.words == Settings().pgpool.words == {}
+
+
+METHODS = """
+[node.1]
+host = "server1"
+[node.2]
+host = "server2"
+[method.first]
+command = ["/bin/first", "{directory}"]
+nodes = [2]
+[method.second]
+command = ["/bin/second"]
+keep_data = true
+timeout_s = 5
+"""
+
+
+def test_commands_of_a_node_in_the_order_of_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text(METHODS)
+    settings = load_settings(file)
+    first = OwnMethod("first", ("/bin/first", "{directory}"))
+    second = OwnMethod("second", ("/bin/second",), keep_data=True, timeout_s=5)
+    assert settings.methods_of(Target("x", "/data", NodeId(2))) == (first, second)
+    assert settings.methods_of(Target("x", "/data", NodeId(1))) == (second,)
+    assert settings.methods_of(Target("server2", "/data")) == (first, second)
+    assert settings.methods_of(Target("elsewhere", "/data")) == (second,)

@@ -11,6 +11,7 @@ from pgpool_recovery.control.promotion import (
     refuse_low_settings,
     refuse_primary_of_now,
     refuse_promotion,
+    refuse_short_shutdown,
 )
 from pgpool_recovery.control.search import Search, search_of
 from pgpool_recovery.domain.error import NoSession, Refused
@@ -156,3 +157,15 @@ def test_hint_does_not_promote_beside_a_primary_that_refuses_the_login() -> None
         assert hint is not None
         assert "t is running, but could not be queried. If a server refuses the login, " in hint
         assert "pg_promote" not in hint
+
+
+@pytest.mark.parametrize("patience_ms", [-1, 10_000])
+def test_primary_that_waits_on_shutdown(patience_ms: int) -> None:
+    refuse_short_shutdown(NODES[0], patience_ms)
+
+
+@pytest.mark.parametrize("patience_ms", [0, 9_999])
+def test_primary_that_does_not_wait_on_shutdown(patience_ms: int) -> None:
+    with pytest.raises(Refused, match="node 0 would not wait on shutdown") as refused:
+        refuse_short_shutdown(NODES[0], patience_ms)
+    assert refused.value.detail == f"wal_sender_shutdown_timeout is {patience_ms} ms there."

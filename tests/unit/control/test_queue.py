@@ -91,9 +91,22 @@ def test_waits_behind_it_also_between_copy_and_start(monkeypatch: pytest.MonkeyP
 
 def test_wait_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(queue, "LOOK_EVERY_S", 0)
-    with pytest.raises(Unreachable, match="has not ended within"):
+    with pytest.raises(Unreachable, match="has made no progress for"):
         turn(Recorded([[facts.running()]] * 1000), waits=True, within_s=0)
 
 
 def test_nothing_is_on_record() -> None:
     assert turn(Recorded([], has_record=False)) is None
+
+
+def test_wait_has_no_limit_for_what_gets_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its time is counted from the last progress: bytes, a step or a state, not the time."""
+    now = iter(range(1000))
+    monkeypatch.setattr(queue, "LOOK_EVERY_S", 0)
+    monkeypatch.setattr("time.monotonic", lambda: float(next(now)))
+    looks = [[facts.running(done_bytes=number)] for number in range(20)]
+    found = turn(Recorded([*looks, []], facts.run()), waits=True, within_s=2)
+    assert found is not None
+    stuck = [[facts.running(done_bytes=7, elapsed_s=float(number))] for number in range(20)]
+    with pytest.raises(Unreachable, match="has made no progress for"):
+        turn(Recorded([*stuck, []], facts.run()), waits=True, within_s=2)

@@ -125,8 +125,8 @@ def test_promise_6_removal_of_old_data_spares_the_next_recovery(
     places, begun = Places(data, None, ()), list[Journal]()
     swap.reserve(places).close()  # Its process was killed.
 
-    def discard_and_let_begin(removed: Path) -> None:
-        workspaces.discard(removed)
+    def discard_and_let_begin(removed: Path, freed: workspaces.Freed) -> None:
+        workspaces.discard(removed, freed)
         if not begun:
             begun.append(swap.reserve(places))
 

@@ -21,6 +21,7 @@ from pgpool_recovery.host.way import trusted_directory
 from pgpool_recovery.talk.protocol import (
     AskArchive,
     AskConfinement,
+    AskMade,
     AskRunning,
     AskSource,
     AskStandby,
@@ -38,11 +39,13 @@ from pgpool_recovery.talk.protocol import (
     ReadSlotName,
     Request,
     Start,
+    StartFileBackup,
     StopAtOnce,
     StopServer,
     TakeStep,
     Tidy,
     TryArchive,
+    WriteLabel,
 )
 from tests.unit.other_server import NOBODY, listener
 
@@ -59,6 +62,8 @@ def asked(data: Path) -> list[Request]:
         Tidy(str(data)),
         IsTidy(str(data)),
         AskState(str(data)),
+        AskMade(Observe(str(data), 15, (), (), {}, None, (), 1)),
+        WriteLabel(str(data), "label"),
         Observe(str(data), 15, (), (), {}, None, (), 1),
         LookAround(str(data), ("stage",), "postgres", None),
         AskConfinement(str(data)),
@@ -71,6 +76,7 @@ def asked(data: Path) -> list[Request]:
         MakeIndependent(str(data), {}, 1),
         AskStandby(str(data), "postgres", None, None, None),
         AskSource(str(data), "postgres", None, None),
+        StartFileBackup(str(data), "postgres", None, "label", 1),
         Believe(str(data)),
         StopAtOnce(str(data), (), 1, 0),
         DiscardOld(str(data)),

@@ -10,7 +10,7 @@ import pytest
 from packages.manual.pages import Build, pages
 from pgpool_recovery.cli.grammar.commands import COMMANDS
 from pgpool_recovery.cli.grammar.common import CONNECTION, DEBUG, HELP
-from pgpool_recovery.config.settings import NodeSettings, Settings
+from pgpool_recovery.config.settings import MethodSettings, NodeSettings, Settings
 from pgpool_recovery.domain.record import is_record, names_of
 
 ROOT = Path(__file__).parents[3]
@@ -97,7 +97,7 @@ def test_page_of_the_settings_has_every_setting(tmp_path: Path) -> None:
         for name in names_of(Settings)
         if is_record(type(getattr(Settings(), name)))
     }
-    tables["node.N"] = NodeSettings()
+    tables |= {"node.N": NodeSettings(), "method.NAME": MethodSettings()}
     assert len(tables) == len(names_of(Settings))
     for name, table in tables.items():
         _, _, below = shown.partition(f"\n   [{name}]\n")

@@ -22,6 +22,7 @@ from pgpool_recovery.facts.facts import (
     Filesystem,
     LocalWal,
     Login,
+    PartialCopy,
     PlaceFacts,
     PrimaryFacts,
     Slot,
@@ -31,6 +32,7 @@ from pgpool_recovery.facts.facts import (
     Wal,
 )
 from pgpool_recovery.facts.leftover import LeftFiles, Leftover
+from pgpool_recovery.facts.own_method import OwnMethod
 from pgpool_recovery.facts.own_wal import Compared, OwnWal
 from pgpool_recovery.facts.policy import Policy
 from pgpool_recovery.facts.rejection import Rejection, as_error
@@ -51,6 +53,7 @@ from tests.unit.plan.words import (
     ArchiveWords,
     BackupWords,
     ControlWords,
+    CopiedWords,
     Expected,
     ExpectedPlan,
     ExpectedRefusal,
@@ -102,6 +105,15 @@ def case_of(words: Words, file: str = "words") -> Case:
         logins=tuple(map(_login, words.connections.replication)),
         rewind_logins=tuple(map(_login, words.connections.rewind)),
         backup=None if words.backup is None else _backup(words, words.backup),
+        own_methods=tuple(
+            OwnMethod(
+                one.name,
+                (f"/usr/local/bin/{one.name}",),
+                keep_data=one.keep_data,
+                problem=one.problem,
+            )
+            for one in words.commands
+        ),
         link_bytes_per_s=words.link,
         running=None if words.target.process is None else _running(words.target.server),
         archive=None if words.target.archive is None else _archive(words.target.archive),
@@ -110,6 +122,7 @@ def case_of(words: Words, file: str = "words") -> Case:
         else tuple(_source(one, words.primary.major) for one in words.sources),
     )
     facts = _with_summaries(_compared(facts, words.target.wal), words.primary)
+    facts = _copied(facts, words.target.copied)
     target, policy = _node(words), _policy(words, file)
     return Case(
         title=words.title,
@@ -117,10 +130,25 @@ def case_of(words: Words, file: str = "words") -> Case:
         facts=with_archives(Situation(target, facts, policy), words.target.archived_wal),
         policy=policy,
         failed=tuple(
-            PassedOver(one.method, (Rejection(one.message, one.detail),)) for one in words.failed
+            PassedOver(one.method, (Rejection(one.message, one.detail),), one.command)
+            for one in words.failed
         ),
         expected=words.expect,
     )
+
+
+def _copied(facts: Facts, words: CopiedWords | None) -> Facts:
+    """Return the facts with what an interrupted full copy left where this plan would make one."""
+    if words is None:
+        return facts
+    places = Situation(TARGET, facts, Policy()).places
+    copy = PartialCopy(
+        system_identifier=words.system_identifier,
+        begun_s=0,
+        layout={place.path: place.new for place in places.all() if not words.moved},
+        sizes={places.data.path: words.size},
+    )
+    return replace(facts, target=replace(facts.target, copy=copy))
 
 
 def _node(words: Words) -> Target:
@@ -228,6 +256,8 @@ def _source(words: SourceWords, major: int) -> Source:
     )
     return Source(
         node_id=NodeId(words.node),
+        host=name,
+        data_directory="/var/lib/pgsql/15/data",
         slot_name=f"pgpool_node_{words.node}",
         application_name=name,
         lag_bytes=words.lag,

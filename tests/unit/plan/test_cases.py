@@ -21,8 +21,8 @@ MIN_CASES = 5
 MAX_TITLE = 100
 
 PLAN = Path(pgpool_recovery.plan.__file__).parent
-ELSEWHERE = ("restore.py", "named_host.py")
-"""Their rejections have tests of their own, test_restore.py and test_named_host.py."""
+ELSEWHERE = ("restore.py", "named_host.py", "made.py")
+"""Their rejections have tests of their own: test_restore.py, test_named_host.py, test_made.py."""
 PASSED_ON = ("rejection.message", "str(over)")
 """Messages of rejections that are made from other rejections."""
 

@@ -140,6 +140,15 @@ class BackupWords:
 
 
 @dataclass(frozen=True)
+class CommandWords:
+    """A command of the settings; `problem`: why the target cannot run it."""
+
+    name: str
+    keep_data: bool = False
+    problem: str | None = None
+
+
+@dataclass(frozen=True)
 class LeftWords:
     """A setting that does not belong on a standby, and where it is set."""
 
@@ -319,6 +328,15 @@ class WalWords:
 
 
 @dataclass(frozen=True)
+class CopiedWords:
+    """What an interrupted full copy left; `moved`: the settings have changed the places since."""
+
+    size: Size
+    system_identifier: str = SYSTEM
+    moved: bool = False
+
+
+@dataclass(frozen=True)
 class TargetWords:
     """The node to be recovered.
 
@@ -348,6 +366,7 @@ class TargetWords:
     missing_wal: Lsn | None = None
     changing: str | None = None
     resumable: BaseWords | None = None
+    copied: CopiedWords | None = None
     marked: str | None = None
     process: int | None = None
     server: ServerWords | None = None
@@ -430,6 +449,7 @@ class FailedWords:
     method: Method
     message: str
     detail: str | None = None
+    command: str | None = None
 
 
 @dataclass(frozen=True)
@@ -479,6 +499,7 @@ class Words:
     filesystems: dict[str, Size] = field(default_factory=lambda: {"/": Size(50 * GB)})
     link: Size | None = None
     backup: BackupWords | None = None
+    commands: tuple[CommandWords, ...] = ()
     connections: ConnectionsWords = field(default_factory=ConnectionsWords)
     policy: dict[str, Any] = field(default_factory=dict)
     failed: tuple[FailedWords, ...] = ()

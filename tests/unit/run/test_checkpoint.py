@@ -74,7 +74,8 @@ class Site:
             cast("Any", Agent(self.order)),
             OwnSlot(primary, cast("Any", None), {}, self.told.append, connect_s=1),
             self.told.append,
-            Deadlines(stall_s=1, step_s=1, undo_s=1, answer_s=1, connect_s=1),
+            Deadlines(stall_s=1, undo_s=1, answer_s=1, connect_s=1),
+            cast("Any", None),
             cast("Any", None),
             cast("Any", None),
         )

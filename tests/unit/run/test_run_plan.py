@@ -10,7 +10,8 @@ from typing import Any, cast
 import pytest
 
 from pgpool_recovery.domain.error import Cancelled, Filled, NoRoom, RecoveryError, Unreachable
-from pgpool_recovery.domain.event import Event, Undoing
+from pgpool_recovery.domain.event import Event, GotOn, Undoing
+from pgpool_recovery.domain.record import replace
 from pgpool_recovery.domain.target_state import TargetState, with_next_step
 from pgpool_recovery.facts.policy import Method
 from pgpool_recovery.facts.step import (
@@ -80,6 +81,21 @@ print({encode_message(Answer(failure=Cancelled("ended").as_record())).decode()!r
 print({encode_message(Farewell(TargetState.RESTORED)).decode()!r}, end="", flush=True)
 """
 
+GETS_ON = f"""
+import sys, time
+print({GREETING!r}, end="", flush=True)
+for line in sys.stdin:
+    if '"Ping"' in line or '"Hello"' in line:
+        continue
+    if sys.argv[1] in line:
+        for _ in range(8):
+            time.sleep(0.25)
+            if sys.argv[2] == "gets on":
+                print({encode_message(GotOn()).decode()!r}, end="", flush=True)
+    done = {DONE!r} if '"Finish"' not in line else {encode_message(Answer()).decode()!r}
+    print(done, end="", flush=True)
+"""
+
 
 def plan_of(*steps: TargetStep) -> Plan:
     return Plan(
@@ -101,10 +117,10 @@ def run_whose_agent_dies_at(step: TargetStep) -> Iterator[Run]:
 
 @contextmanager
 def run_with(
-    argv: list[str], step_s: float = 10, emit: Callable[[Event], None] = lambda _event: None
+    argv: list[str], stall_s: float = 10, emit: Callable[[Event], None] = lambda _event: None
 ) -> Iterator[Run]:
     with converse(argv, "node 1", lambda _event: None, timeout_s=10) as agent:
-        deadlines = Deadlines(stall_s=10, step_s=step_s, undo_s=10, answer_s=10, connect_s=5)
+        deadlines = Deadlines(stall_s=stall_s, undo_s=10, answer_s=10, connect_s=5)
         slot = OwnSlot(cast("Any", None), cast("Any", None), {}, emit, connect_s=5)
         yield Run(
             Party(
@@ -113,6 +129,7 @@ def run_with(
                 slot,
                 emit,
                 deadlines,
+                cast("Any", None),
                 cast("Any", None),
                 cast("Any", None),
             ),
@@ -156,7 +173,7 @@ def test_state_of_half_changed_data_is_the_one_in_which_it_was_reserved() -> Non
 def test_last_report_of_an_agent_that_was_interrupted_is_used() -> None:
     """As after a cancel: it undoes what it did, and reports that before it exits."""
     with (
-        run_with([sys.executable, "-c", TELLS_LAST], step_s=0.2) as run,
+        run_with([sys.executable, "-c", TELLS_LAST], stall_s=0.2) as run,
         pytest.raises(RecoveryError) as caught,
     ):
         run.carry_out(plan_of(REPOINT))
@@ -213,3 +230,26 @@ def test_state_in_which_a_node_does_not_stay_has_a_next_step(state: TargetState)
     assert str(with_next_step("Make room.", state)).startswith("Make room. ")
     said = str(with_next_step("Mend it, then recover the node again.", state))
     assert said.lower().count("recover the node again") == 1
+
+
+@pytest.mark.parametrize(
+    "step", [RESERVE, REMOVE, COPY, REPOINT], ids=lambda step: type(step).__name__
+)
+def test_step_that_gets_on_is_waited_for_however_long_it_takes(step: TargetStep) -> None:
+    """Each takes twice as long as a step may make no progress: what is large takes long."""
+    argv = [sys.executable, "-c", GETS_ON, f'"{type(step).__name__}"', "gets on"]
+    with run_with(argv, stall_s=1) as run:
+        run.carry_out(plan_of(step))
+
+
+def test_step_that_makes_no_progress_is_given_up() -> None:
+    argv = [sys.executable, "-c", GETS_ON, '"VerifyBackup"', "hangs"]
+    with run_with(argv, stall_s=1) as run, pytest.raises(RecoveryError, match="does not answer"):
+        run.carry_out(plan_of(COPY))
+
+
+def test_undo_that_gets_on_is_waited_for() -> None:
+    argv = [sys.executable, "-c", GETS_ON, '"Undo"', "gets on"]
+    with run_with(argv) as run:
+        party = replace(run._party, deadlines=replace(run._party.deadlines, undo_s=1))
+        assert Run(party)._undo_target() is TargetState.UNTOUCHED

@@ -13,14 +13,15 @@ from pgpool_recovery.domain.error import (
     Unreachable,
 )
 from pgpool_recovery.domain.target_state import TargetState
-from pgpool_recovery.facts.policy import Policy, StopRunning
+from pgpool_recovery.facts.facts import Facts, Filesystem
+from pgpool_recovery.facts.policy import Method, Policy, StopRunning
 from pgpool_recovery.plan.agreement import Agreement
 from pgpool_recovery.plan.harm import Harm, Loss, Old, Reach
 from pgpool_recovery.plan.ladder import make_plan
 from pgpool_recovery.plan.plan import Plan
 from pgpool_recovery.plan.stop import once_stopped
 from pgpool_recovery.run.target_server import TargetServer
-from tests.unit.plan.situation import TARGET, facts, target
+from tests.unit.plan.situation import GB, TARGET, facts, place, primary, target, wal
 
 if TYPE_CHECKING:
     from pgpool_recovery.domain.event import Event
@@ -69,6 +70,37 @@ def test_promise_11_plan_after_a_failure_is_measured_like_the_first() -> None:
     with pytest.raises(PlanChanged, match="the plan of node 1 has changed"):
         server(Agent(), Loss.STOP).refuse_excess(copy, ())
     TargetServer(cast("Conversation", Agent()), TARGET, SETTINGS, print).refuse_excess(copy, ())
+
+
+WAL_IS_GONE = facts(primary=primary(wal=wal(oldest_segment=60)))
+DIVERGED_AND_NO_ROOM = facts(
+    primary=primary(wal=wal(oldest_segment=60)),
+    target=target(data=place(filesystem=Filesystem(device=1, free_bytes=5 * GB))),
+)
+
+
+@pytest.mark.parametrize(
+    ("situation", "harm", "method"),
+    [
+        (WAL_IS_GONE, Harm(Reach.COPY, Old.STAYS), Method.BASEBACKUP),
+        (WAL_IS_GONE, Harm(Reach.COPY, Old.CHANGED), Method.DELTA),
+        (WAL_IS_GONE, Harm(Reach.BLOCKS, Old.CHANGED), Method.DELTA),
+        (WAL_IS_GONE, Harm(Reach.WAL, Old.KEPT), Method.DELTA),
+        (DIVERGED_AND_NO_ROOM, Harm(Reach.COPY, Old.STAYS), Method.DELTA),
+    ],
+    ids=["keeps old data", "anything but removal", "blocks", "only WAL", "no room for both"],
+)
+def test_promise_11_full_copy_that_was_agreed_to_comes_before_a_delta_that_was_not(
+    situation: Facts, harm: Harm, method: Method
+) -> None:
+    """If neither was agreed to, the refusal is about the delta."""
+    agent = cast("Conversation", Agent())
+    one = TargetServer(agent, TARGET, Settings(), print, Agreement(harm, "postgres"))
+    made, passed = one.plan(situation, ())
+    assert isinstance(made, Plan)
+    assert made.method is method
+    assert [over.method for over in passed] == [Method.DELTA] * (method is Method.BASEBACKUP)
+    assert passed == tuple(over for over in made.passed_over if over in passed)
 
 
 class Lost:

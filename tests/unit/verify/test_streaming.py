@@ -10,7 +10,7 @@ from pgpool_recovery.domain.pause import SHORTEST_S
 from pgpool_recovery.domain.standby import Fault, StandbyFacts, StreamFacts, UpstreamFacts
 from pgpool_recovery.domain.wal import History, Lsn, TimelineId
 from pgpool_recovery.verify import streaming
-from pgpool_recovery.verify.streaming import Expected, SeenStandby, watch
+from pgpool_recovery.verify.streaming import FAR_BYTES, Expected, SeenStandby, watch
 
 ONE = TimelineId(1)
 NODE = StandbyFacts(
@@ -149,6 +149,39 @@ def test_replay_from_an_archive_for_longer_than_any_limit_is_waited_for(world: W
 
     assert fault(world.watch(ask)) is None
     assert world.now > 5 * EXPECTED.catch_up_s
+
+
+def test_replay_that_gets_nearer_to_a_busy_primary_is_waited_for(world: World) -> None:
+    """While it replays what was missing, the primary writes half as much again, and so on."""
+    world.stream, stream = None, world.stream
+    world.written = Lsn(100 * FAR_BYTES)
+    speed = 100 * FAR_BYTES // 10
+
+    def ask() -> StandbyFacts:
+        if world.stream is None:
+            world.written = Lsn(100 * FAR_BYTES + round(world.now * speed / 2))
+            replayed = Lsn(round(world.now * speed))
+            if replayed < world.written:
+                return replace(APART, replayed=replayed)
+            world.stream = stream
+        return replace(NODE, replayed=world.written, received=world.written)
+
+    assert fault(world.watch(ask)) is None
+    assert world.now > 15
+
+
+def test_one_that_does_not_get_nearer_is_not_waited_for(world: World) -> None:
+    world.stream = None
+    world.written = Lsn(100 * FAR_BYTES)
+    speed = 100 * FAR_BYTES // 10
+
+    def ask() -> StandbyFacts:
+        world.written = Lsn(100 * FAR_BYTES + round(world.now * speed))
+        return replace(APART, replayed=Lsn(round(world.now * speed)))
+
+    seen = world.watch(ask)
+    assert fault(seen) is Fault.NOT_STREAMING
+    assert 10 < world.now < 12
 
 
 def test_one_that_follows_the_archive_alone_is_not_waited_for_without_end(world: World) -> None:

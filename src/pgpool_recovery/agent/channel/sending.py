@@ -47,7 +47,7 @@ class SendingEnd:
         self._sender: Sender | None = None
         self._receiver: Conversation | None = None
 
-    def open(self, request: OpenChannel) -> None:
+    def begin(self, request: OpenChannel) -> None:
         """Start the receiver, then become a process that gives way to the server's own."""
         self.close()
         with ExitStack() as stack:

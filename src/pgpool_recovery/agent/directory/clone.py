@@ -44,5 +44,5 @@ def clone_again(places: Places, locations: Mapping[int, str], stop: Stop) -> Non
 
 
 def _copy(source: str, target: str, reflink: str, stop: Stop) -> None:
-    # no limit: the runner ends a step after step_s, and the agent then ends its programs
+    # no limit: the runner ends a step that makes no progress for stall_s
     run([*COPY, f"--reflink={reflink}", f"{source}/.", target], stop, timeout_s=None).check()

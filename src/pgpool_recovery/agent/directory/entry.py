@@ -13,12 +13,25 @@ from pgpool_recovery.domain.directory_state import Before, Free, Over, State
 from pgpool_recovery.domain.record import names_of, record
 from pgpool_recovery.facts.step import Place
 
-VERSION = 1
+VERSION, WITHOUT_COPY = 2, 1
+"""An entry without a copy is written as before there were any: every build reads it."""
 NO_RUN = Free()
 STATES: Mapping[str, type[State]] = {kind.__name__: kind for kind in get_args(State)}
 MAX_COUNT = 2**31
 MAX_WHY = 200
 """Limit for the description of a file that may contain anything, in characters."""
+
+
+@record
+class Copy:
+    """A full copy that has begun, and may be only a part of one.
+
+    `layout`: where it grows, by the path of the place that it is for. `begun_s` is a time (epoch).
+    """
+
+    system_identifier: str
+    begun_s: int
+    layout: Mapping[str, str]
 
 
 @record
@@ -28,13 +41,14 @@ class Entry:
     `places`: where the run works, the data directory's own place last; empty before the first run.
     `former_slot`: the slot that the old server streamed from; None once it may use it again.
     `failed_starts`: how many times in a row a server has failed after a recovery. These two outlive
-    a run.
+    a run. `copy`: a full copy that grows in the workspaces, until it is put into place.
     """
 
     places: tuple[Place, ...] = ()
     state: State = NO_RUN
     former_slot: str | None = None
     failed_starts: int = 0
+    copy: Copy | None = None
 
     @property
     def has_facts(self) -> bool:
@@ -52,11 +66,13 @@ class NotAnEntry(Exception):
 
 def encode_entry(entry: Entry) -> str:
     """Return an entry as a line of JSON."""
+    copy = {} if entry.copy is None else {"copy": _values(entry.copy)}
     value = {
-        "version": VERSION,
+        "version": VERSION if copy else WITHOUT_COPY,
         "places": [_values(place) for place in entry.places],
         "state": {"is": type(entry.state).__name__, **_values(entry.state)},
         "node": {"former_slot": entry.former_slot, "failed_starts": entry.failed_starts},
+        **copy,
     }
     return json.dumps(value) + "\n"
 
@@ -78,13 +94,15 @@ def decode_entry(data: bytes) -> Entry:
         raise NotAnEntry("it has no version")
     if version > VERSION:
         raise NotAnEntry(f"it has version {version}, but this build supports {VERSION}", version)
-    _exactly(value, {"version", "places", "state", "node"}, "the journal")
+    more = {"copy"} if version > WITHOUT_COPY else set[str]()
+    _exactly(value, {"version", "places", "state", "node", *more}, "the journal")
     node = _exactly(value["node"], {"former_slot", "failed_starts"}, "its node")
     entry = Entry(
         places=decode_places(value["places"]),
         state=_state(value["state"]),
         former_slot=None if node["former_slot"] is None else text(node["former_slot"]),
         failed_starts=count(node["failed_starts"]),
+        copy=_copy(value["copy"]) if more else None,
     )
     if not entry.places and entry.state != Free():
         raise NotAnEntry("it names no place")
@@ -133,6 +151,19 @@ def _place(value: object) -> Place:
         workspace=text(found["workspace"]),
         is_inside=_flag(found["is_inside"]),
         new=text(found["new"]),
+    )
+
+
+def _copy(value: object) -> Copy:
+    found = _exactly(value, set(names_of(Copy)), "its copy")
+    layout = _object(found["layout"], "the layout of its copy")
+    begun_s = found["begun_s"]
+    if isinstance(begun_s, bool) or not isinstance(begun_s, int):
+        raise NotAnEntry("the time of its copy is not a number")
+    return Copy(
+        system_identifier=text(found["system_identifier"]),
+        begun_s=begun_s,
+        layout={text(path): text(new) for path, new in layout.items()},
     )
 
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pgpool_recovery.agent.directory.entry import (
+    Copy,
     Entry,
     NotAnEntry,
     decode_entry,
@@ -24,10 +25,16 @@ from pgpool_recovery.agent.directory.older import (
 )
 from pgpool_recovery.agent.directory.place import could_be_place
 from pgpool_recovery.agent.directory.spare import write_with_spare
-from pgpool_recovery.agent.directory.workspace import is_workspace, make_workspace
+from pgpool_recovery.agent.directory.workspace import (
+    Freed,
+    is_workspace,
+    make_workspace,
+    unwatched,
+)
 from pgpool_recovery.domain.directory_state import (
     Event,
     State,
+    Swap,
     is_amid,
     keeps_copy,
     next_state,
@@ -50,6 +57,8 @@ class Journal:
     def __init__(self, workspace: Path, held: int) -> None:
         """Read the journal, and convert the files of a build that had none."""
         self.workspace = workspace
+        self.freed: Freed = unwatched
+        """Is told what is removed."""
         self._held = held
         self._entry = read_entry(workspace)
         if is_older(workspace):
@@ -90,7 +99,9 @@ class Journal:
                 f"{type(event).__name__} is not possible.",
                 hint="Recover the node again.",
             )
-        self._change(replace(self._entry, state=state))
+        # What is put into place is no copy any more, and none may be found beside it.
+        copy = None if isinstance(event, Swap) else self._entry.copy
+        self._change(replace(self._entry, state=state, copy=copy))
         return state
 
     def reserve(self, places: tuple[Place, ...], event: Event) -> None:
@@ -106,6 +117,15 @@ class Journal:
     def note_failed_start(self) -> None:
         """Record that a server did not start streaming after a recovery."""
         self._change(replace(self._entry, failed_starts=self._entry.failed_starts + 1))
+
+    @property
+    def copy(self) -> Copy | None:
+        """The full copy that grows, or has remained, in the workspaces."""
+        return self._entry.copy
+
+    def note_copy(self, copy: Copy | None) -> None:
+        """Record that a full copy begins; None when nothing of it is to be kept any more."""
+        self._change(replace(self._entry, copy=copy))
 
     def close(self) -> None:
         """Release the lock."""

@@ -2,6 +2,7 @@
 
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path, PurePath
 
 from pgpool_recovery.agent.directory.workspace import is_workspace
@@ -24,7 +25,9 @@ NEW = "new"
 NO_DATA = ("lost+found", WORKSPACE)
 
 
-def observe_place(path: Path, *, is_own: bool) -> PlaceFacts:
+def observe_place(
+    path: Path, *, is_own: bool, got_on: Callable[[], None] = lambda: None
+) -> PlaceFacts:
     """Return what is known about a directory; `path` may be a symbolic link to it.
 
     `is_own`: it is known to be the node's; so is one that an earlier recovery replaced. Raises
@@ -33,12 +36,12 @@ def observe_place(path: Path, *, is_own: bool) -> PlaceFacts:
     real = trusted_directory(path)
     problem = _problem(real)
     exists = problem is None and real.is_dir()
-    waiting_bytes = _waiting_bytes(real)
+    waiting_bytes = _waiting_bytes(real, got_on)
     is_movable = can_rename(real)
     return PlaceFacts(
         path=str(real),
         exists=exists,
-        size_bytes=size_of(real) if exists else 0,
+        size_bytes=size_of(real, got_on) if exists else 0,
         can_write=is_movable or (exists and os.access(real, os.W_OK | os.X_OK)),
         can_rename=is_movable,
         filesystem=filesystem_of(real),
@@ -64,9 +67,9 @@ def _problem(real: Path) -> str | None:
     return None if status.st_uid == os.geteuid() else ANOTHER_USER
 
 
-def _waiting_bytes(real: Path) -> int | None:
+def _waiting_bytes(real: Path, got_on: Callable[[], None]) -> int | None:
     waiting = [workspace / OLD for workspace in workspaces_of(real)]
-    sizes = [size_of(directory) for directory in waiting if directory.is_dir()]
+    sizes = [size_of(directory, got_on) for directory in waiting if directory.is_dir()]
     return sum(sizes) if sizes else None
 
 

@@ -28,6 +28,7 @@ from pgpool_recovery.agent.directory.own_files import (
 from pgpool_recovery.agent.directory.place import workspace_of, workspaces_of
 from pgpool_recovery.agent.directory.spare import SPARE, drop_spare, make_spare
 from pgpool_recovery.agent.directory.workspace import (
+    Freed,
     discard,
     entries,
     finish_removal,
@@ -43,6 +44,7 @@ from pgpool_recovery.agent.directory.workspace import (
     restore,
     swap_in,
     take_out,
+    unwatched,
 )
 from pgpool_recovery.domain.directory_state import (
     Changing,
@@ -74,24 +76,28 @@ from pgpool_recovery.domain.error import Busy, Refused
 from pgpool_recovery.facts.step import Place, Places
 from pgpool_recovery.files.write import sync
 from pgpool_recovery.host import lock
+from pgpool_recovery.host.filesystem import size_of
 from pgpool_recovery.host.permit import withdraw_permit
 
 WAL = "wal"
 """What was moved out of a pg_wal (agent/directory/past.py)."""
 BACKUP_LABEL = "backup_label"
+WORTH_KEEPING_BYTES = 64 * 2**20
+"""A full copy that had come less far than that is begun anew: it takes a second."""
 WRITERS_END_WITHIN_S = 60.0
 """A receiver of a delta ends when its sender does, or after a write, which a disk may delay."""
 OF_NO_RUN = frozenset({JOURNAL, SPARE, lock.LOCK_NAME})
 """All that is in a workspace in which no run has left anything."""
 
 
-def tidy(data_directory: Path) -> None:
+def tidy(data_directory: Path, freed: Freed = unwatched) -> None:
     """Bring what an interrupted run left to a state in which a plan can begin."""
     for workspace in workspaces_of(data_directory):
         if not has_begun(workspace):
             continue
         with opened(workspace) as journal:
             if journal is not None and has_begun(workspace):
+                journal.freed = freed
                 walk_back(journal)
                 rest(journal)
 
@@ -108,17 +114,21 @@ def is_tidy(data_directory: Path) -> bool:
     return True
 
 
-def reserve(places: Places) -> Journal:
+def reserve(places: Places, freed: Freed = unwatched, *, keeps_copy: bool = False) -> Journal:
     """Make the workspaces and lock the target; return the journal, which holds the lock.
 
     Raises Busy when another agent holds it. Places that an earlier run recorded are kept, because
-    the primary's tablespaces may have changed since.
+    the primary's tablespaces may have changed since. `keeps_copy`: what an earlier run copied is
+    not removed.
     """
     journal = open_new(Path(places.data.workspace))
+    journal.freed = freed
     try:
         for place in places.all():
             make_workspace(Path(place.workspace))
         walk_back(journal)  # Another run may have been interrupted since the observation.
+        if not keeps_copy:
+            forget_copy(journal)
         known = {place.path: place for place in (*journal.places, *places.all())}
         known[places.data.path] = known.pop(places.data.path)  # The data directory must be last.
         journal.reserve(tuple(known.values()), Reserve())
@@ -159,15 +169,15 @@ def walk_back(journal: Journal) -> State:
         return journal.state
     *_, data = journal.places
     for place in journal.places:
-        finish_removal(place)
+        finish_removal(place, journal.freed)
     match journal.state:
         case Swapping(_, was_empty) | Restoring(_, was_empty):
-            _put_back(journal.places, was_empty)
+            _put_back(journal, was_empty)
         case Out() | Putting():
             put_in_place(data)
             sync(journal.workspace)
         case Removing(is_out=True):
-            remove_copy(data)
+            remove_copy(data, journal.freed)
     journal.take(WalkedBack(is_gone=not entries(data)))
     if is_made_anew(journal.state, Path(data.path)):
         remove(journal.workspace / OWN)
@@ -187,12 +197,20 @@ def undo(journal: Journal) -> State:
 def rest(journal: Journal) -> None:
     """End a run: remove incomplete copies, and the workspaces unless something waits in them.
 
-    What can wait is a directory that a copy replaced, own files or WAL without a place, a half
-    changed directory, or something to remember about the node.
+    What can wait is what was copied of a full copy, if it is worth going on from; a directory that
+    a copy replaced; own files or WAL without a place; a half changed directory; or something to
+    remember about the node.
     """
+    if journal.copy is not None and copied_bytes(journal) < WORTH_KEEPING_BYTES:
+        journal.note_copy(None)
+    elif journal.copy is not None:
+        # It may be complete. No one must start a server where it waits, or take it for the data.
+        (Path(journal.places[-1].new) / "global" / "pg_control").unlink(missing_ok=True)
     _remove_copies(journal)
     state = next_state(journal.state, End())
-    waits = any(has_old(place) or has_condemned(place) for place in journal.places)
+    waits = journal.copy is not None or any(
+        has_old(place) or has_condemned(place) for place in journal.places
+    )
     kept = any((journal.workspace / name).exists() for name in (OWN, WAL))
     if waits or kept or journal.has_facts or state != Free():
         journal.take(End())  # This may need the spare room, which is released next.
@@ -200,22 +218,41 @@ def rest(journal: Journal) -> None:
         return
     drop_spare(journal.workspace)
     for place in journal.places:
-        discard(Path(place.workspace))
+        discard(Path(place.workspace), journal.freed)
     if not journal.places and {e.name for e in journal.workspace.iterdir()} <= OF_NO_RUN:
-        discard(journal.workspace)
+        discard(journal.workspace, journal.freed)
+
+
+def forget_copy(journal: Journal) -> None:
+    """Remove what was copied of a full copy: it is of no use, or in the way."""
+    journal.note_copy(None)
+    _remove_copies(journal)
+
+
+def copied_bytes(journal: Journal) -> int:
+    """Return the size of what was copied of a full copy."""
+    if journal.copy is None:
+        return 0
+    count = lambda: journal.freed(0)  # noqa: E731 - it takes a while, and gets on
+    return sum(size_of(Path(new), count) for new in journal.copy.layout.values())
 
 
 def _remove_copies(journal: Journal) -> None:
-    """Remove all copies, but not the data directory itself if it was taken out."""
+    """Remove all copies, but not the data directory itself if it was taken out.
+
+    A full copy that the journal knows of stays until it is forgotten.
+    """
+    if journal.copy is not None:
+        return
     for place in journal.places:
         if place is not journal.places[-1] or not keeps_copy(journal.state):
-            remove_copy(place)
+            remove_copy(place, journal.freed)
 
 
 def discard_waiting(journal: Journal) -> None:
     """Remove all directories that an earlier run replaced; the data directory's own is the last."""
     for place in journal.places:
-        remove_old(place)
+        remove_old(place, journal.freed)
 
 
 def put_waiting_back(journal: Journal) -> None:
@@ -231,7 +268,7 @@ def put_waiting_back(journal: Journal) -> None:
     if has_old(data) and own_entries(own):
         replace_own_files(own, Path(data.old))
     journal.take(PutOldBack())
-    _put_back(journal.places, {})
+    _put_back(journal, {})
     journal.take(WalkedBack())
 
 
@@ -256,10 +293,10 @@ def swap(journal: Journal, places: Places) -> None:
     journal.take(Done())
 
 
-def _put_back(places: tuple[Place, ...], was_empty: Mapping[str, bool]) -> None:
+def _put_back(journal: Journal, was_empty: Mapping[str, bool]) -> None:
     """Put all old directories back; the new data directory is removed first."""
-    for place in reversed(places):
-        restore(place, was_empty=was_empty.get(place.path, False))
+    for place in reversed(journal.places):
+        restore(place, journal.freed, was_empty=was_empty.get(place.path, False))
 
 
 def remove_old_data(journal: Journal, places: Places) -> None:
@@ -267,9 +304,10 @@ def remove_old_data(journal: Journal, places: Places) -> None:
     save_own_files(places.data)
     journal.take(Remove())
     for place in reversed(places.all()):
-        remove_contents(place)
-        remove_old(place)
-    remove_copy(places.data)  # It may be the directory itself, half changed.
+        remove_contents(place, journal.freed)
+        remove_old(place, journal.freed)
+    if journal.copy is None:
+        remove_copy(places.data, journal.freed)  # It may be the directory itself, half changed.
     journal.take(Done())
 
 
@@ -363,7 +401,7 @@ def former_slot(data_directory: Path) -> str | None:
     return next(filter(None, names), None)
 
 
-def discard_old(data_directory: Path) -> bool:
+def discard_old(data_directory: Path, freed: Freed = unwatched) -> bool:
     """Remove the workspaces of a target whose new server runs; return whether old data waited.
 
     Raises Refused when no server has been started on the copy.
@@ -379,6 +417,7 @@ def discard_old(data_directory: Path) -> bool:
             places = journal.places
             found = found or any(map(has_old, places))
             for place in places[:-1]:
-                discard(Path(place.workspace))
-            discard(workspace)  # The lock goes with it: from then on another agent may hold it.
+                discard(Path(place.workspace), freed)
+            # The lock goes with it: from then on another agent may hold it.
+            discard(workspace, freed)
     return found

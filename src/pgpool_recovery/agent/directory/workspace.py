@@ -10,9 +10,8 @@ The workspace of a place contains
 """
 
 import os
-import shutil
 import stat
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from pgpool_recovery.domain.error import Refused
@@ -23,6 +22,13 @@ from pgpool_recovery.host.lock import LOCK_NAME, remove_lock
 
 DIRECTORY_MODE = 0o700
 NOT_DATA = "lost+found"
+BLOCK_BYTES = 512  # The unit of st_blocks (stat(2)).
+Freed = Callable[[int], None]
+"""Is told how many bytes a file had that was removed: terabytes take a while."""
+
+
+def unwatched(_freed_bytes: int) -> None:
+    """Ignore what is removed: the `Freed` of a caller that removes little."""
 
 
 def entries(place: Place) -> list[Path]:
@@ -50,7 +56,7 @@ def swap_in(place: Place) -> None:
     _move_in(place)
 
 
-def restore(place: Place, *, was_empty: bool) -> None:
+def restore(place: Place, freed: Freed = unwatched, *, was_empty: bool) -> None:
     """Put the old directory back, wherever the swap was interrupted or undone.
 
     `was_empty`: nothing was at the place before, so everything that is there now is new.
@@ -58,10 +64,10 @@ def restore(place: Place, *, was_empty: bool) -> None:
     if _within(place, "moving").exists():
         _unite(place)
     elif has_old(place):
-        remove_contents(place)
+        remove_contents(place, freed)
         _move_back(place)
     elif was_empty:
-        remove_contents(place)
+        remove_contents(place, freed)
 
 
 def take_out(place: Place) -> None:
@@ -89,19 +95,19 @@ def put_in_place(place: Place) -> None:
         _move_in(place)
 
 
-def remove_contents(place: Place) -> None:
+def remove_contents(place: Place, freed: Freed = unwatched) -> None:
     """Remove what is at the place itself; after a crash the mark says that this must go on."""
     condemned = _within(place, "condemned")
     if place.is_inside:
         condemned.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
         sync(condemned.parent)
         for entry in entries(place):
-            remove(entry)
+            remove(entry, freed)
     elif Path(place.path).exists():
-        remove(condemned)
+        remove(condemned, freed)
         Path(place.path).rename(condemned)
         sync(Path(place.path).parent)
-    remove(condemned)
+    remove(condemned, freed)
 
 
 def has_condemned(place: Place) -> bool:
@@ -109,30 +115,30 @@ def has_condemned(place: Place) -> bool:
     return _within(place, "condemned").exists()
 
 
-def finish_removal(place: Place) -> None:
+def finish_removal(place: Place, freed: Freed = unwatched) -> None:
     """Finish a removal that was interrupted."""
     condemned = _within(place, "condemned")
     if condemned.exists() and place.is_inside:
-        remove_contents(place)
-    remove(condemned)
+        remove_contents(place, freed)
+    remove(condemned, freed)
 
 
-def remove_copy(place: Place) -> None:
+def remove_copy(place: Place, freed: Freed = unwatched) -> None:
     """Remove the copy, complete or not."""
-    remove(_within(place, "new"))
+    remove(_within(place, "new"), freed)
 
 
-def remove_old(place: Place) -> None:
+def remove_old(place: Place, freed: Freed = unwatched) -> None:
     """Remove the old directory that waits."""
-    remove(Path(place.old))
+    remove(Path(place.old), freed)
 
 
-def discard(workspace: Path) -> None:
+def discard(workspace: Path, freed: Freed = unwatched) -> None:
     """Remove a workspace with all its contents; the lock file is removed last."""
     if workspace.is_dir():
         for entry in workspace.iterdir():
             if entry.name != LOCK_NAME:
-                remove(entry)
+                remove(entry, freed)
         remove_lock(workspace)
 
 
@@ -246,7 +252,7 @@ def make_directory(path: Path) -> None:
     path.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
 
 
-def remove(path: Path) -> None:
+def remove(path: Path, freed: Freed = unwatched) -> None:
     """Remove a file, a link or a directory with all its contents; follow no link.
 
     Directories of ours whose mode prevents that are given a mode that permits it.
@@ -255,10 +261,36 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
         return
     try:
-        shutil.rmtree(path)
+        _remove_tree(path, freed)
     except PermissionError:
         _open_up(path)
-        shutil.rmtree(path)
+        _remove_tree(path, freed)
+
+
+def _remove_tree(directory: Path, freed: Freed) -> None:
+    """Remove a directory, from the bottom, and say after each file how much is gone."""
+    for _, directories, files, above in os.fwalk(
+        directory, topdown=False, follow_symlinks=False, onerror=_raise
+    ):
+        for name in files:
+            status = os.stat(name, dir_fd=above, follow_symlinks=False)
+            os.unlink(name, dir_fd=above)
+            freed(status.st_blocks * BLOCK_BYTES if status.st_nlink == 1 else 0)
+        for name in directories:
+            _remove_emptied(name, above)
+    directory.rmdir()
+
+
+def _remove_emptied(name: str, above: int) -> None:
+    """Remove a directory whose contents are gone, or a link that leads to some directory."""
+    if stat.S_ISLNK(os.stat(name, dir_fd=above, follow_symlinks=False).st_mode):
+        os.unlink(name, dir_fd=above)
+    else:
+        os.rmdir(name, dir_fd=above)
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def _open_up(directory: Path) -> None:

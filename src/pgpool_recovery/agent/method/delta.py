@@ -34,7 +34,7 @@ from pgpool_recovery.domain.error import RecoveryError, Undone
 from pgpool_recovery.domain.event import Emit, Said
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.facts.blocks import BlockTarget
-from pgpool_recovery.host.file_access import EMPTIED, REPLACED
+from pgpool_recovery.host.file_access import EMPTIED, REPLACED, UNSENT_FILES
 from pgpool_recovery.host.permit import PERMIT_NAME, issue_permit, withdraw_permit
 from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.postgres.backup_stream import SentTablespace
@@ -94,6 +94,7 @@ class DeltaWrite:
             permit=str(self._workspace / PERMIT_NAME),
             token=token,
             check_pages_from=self._start.lsn if checks else None,
+            is_whole=self._step.is_whole,
         )
 
     def expect(self, request: Expect) -> None:
@@ -108,6 +109,7 @@ class DeltaWrite:
 
     def _check_path(self, path: str, *, is_directory: bool) -> None:
         top, *inner = path.split("/")
+        is_other = top not in {*EMPTIED, LINKS} and not UNSENT_FILES.fullmatch(path)
         if is_directory and (top in EMPTIED or path == LINKS):
             is_known = True
         elif top == LINKS:
@@ -116,6 +118,7 @@ class DeltaWrite:
             is_known = is_known and inner[1] == self._contents.version_directory
         else:
             is_known = top in REPLACED or (path == VERSION_FILE and not is_directory)
+            is_known = is_known or (self._step.is_whole and is_other)
         if not is_known or {"", ".", ".."} & {top, *inner}:
             raise Undone(f'the source has an unexpected file "{path}"')
 
@@ -128,7 +131,6 @@ class DeltaWrite:
             withdraw_permit(self._workspace, within_s=WRITERS_END_WITHIN_S, check=self._stop.check)
             contents = self._contents
             contents.paths.difference_update(request.vanished)
-            contents.directories.add(contents.data_directory)
             self._check_complete()
             commit(
                 contents,

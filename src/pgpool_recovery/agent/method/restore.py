@@ -128,7 +128,7 @@ def restore_backup(
     progress = RestoreProgress(restoration.backup.repository.size_bytes, emit)
     words = restore_words(restoration, protocol_timeout_s=stall_s / TRIES)
     try:
-        # no limit: the runner ends a step after step_s, and the agent then ends its programs
+        # no limit: the runner ends a step that makes no progress for stall_s
         said = run(words, stop, timeout_s=None, on_line=progress.take)
     finally:
         end_leftovers(into(restoration.directory))  # Its ssh goes on waiting for a silent host.
@@ -139,7 +139,7 @@ def restore_backup(
     progress.finish()
     _check(restoration, bin_directory, stop)
     if restoration.wal_directory is not None:
-        _lead_to(Path(restoration.wal_directory), directory / "pg_wal")
+        lead_wal_to(Path(restoration.wal_directory), directory / "pg_wal")
     # The one that pgbackrest has written contains the present path of the directory.
     settings = archive_settings(restoration.backup, restoration.data_directory)
     write_standby_settings(directory, settings)
@@ -191,7 +191,7 @@ def _start(label: Path) -> Point | None:
         return None
 
 
-def _lead_to(wal_directory: Path, link: Path) -> None:
+def lead_wal_to(wal_directory: Path, link: Path) -> None:
     """Replace the contents of an external WAL directory by the restored pg_wal, and link to it.
 
     Pgbackrest could do it with its option link-map, but fails on a filesystem's lost+found.

@@ -66,7 +66,7 @@ def rewind(step: Rewind, own_login: OwnLogin, stop: Stop, emit: Emit, connect_s:
         give_wal_back(kept, directory)
         progress.finish()
         if step.verifies_pages:
-            pages = verify_pages(directory, Path(step.bin_directory), since_ns, stop)
+            pages = verify_pages(directory, Path(step.bin_directory), since_ns, stop, emit)
             progress.said(_verified(pages))
     except Exception as error:
         if progress.has_begun:
@@ -131,7 +131,7 @@ def recover_from_crash(step: Rewind, directory: Path, stop: Stop) -> None:
     argv = [f"{step.bin_directory}/postgres", "--single", "-F", "-D", str(directory)]
     argv += ["-c", f"config_file={file}", "-c", f"data_directory={directory}"]
     argv += ["-c", KEEP_ALL_WAL, "template1"]
-    # no limit: the runner ends a step after step_s, and the agent then ends its programs
+    # no limit: the runner ends a step that makes no progress for stall_s
     run(argv, stop, timeout_s=None).check()
 
 
@@ -218,7 +218,7 @@ def _run(
     try:
         with own_login.for_program(step.conninfo) as (conninfo, environment):
             argv.append(f"--source-server={format_conninfo(pinned(conninfo))}")
-            # no limit: the runner ends a step after step_s, and the agent then ends its programs
+            # no limit: the runner ends a step that makes no progress for stall_s
             return run(argv, stop, timeout_s=None, on_line=watch.line, environment=environment)
     finally:
         if made is not None:

@@ -31,6 +31,8 @@ OURS = re.compile(r"Part of pgpool-recovery\. Version (\S+)\. ")
 CALLS = re.compile(r"^(?:\S+=.* )?exec (.+)", re.MULTILINE)
 """The line of such a script that calls our command."""
 READ_BYTES = 1024
+SYSTEM = "$system"
+"""In a search path of PostgreSQL: where its own files are."""
 OPEN_TO_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 """With any of these, libpq ignores a password file (passwordFromFile in fe-connect.c)."""
 
@@ -130,7 +132,9 @@ def _server(connection: Connection) -> ServerFacts:
         settings=row["settings"],
         slots=tuple(Slot(**slot) for slot in connection.rows("server_slots")),
         has_python=library.exists(),
-        extension=_extension(Path(row["share_directory"], "extension")),
+        extension=extension_in(
+            row["share_directory"], row["settings"].get("extension_control_path", SYSTEM)
+        ),
         archiver=_archiver(connection),
     )
 
@@ -141,13 +145,20 @@ def _archiver(connection: Connection) -> Archiver | None:
     return None
 
 
-def _extension(directory: Path) -> str | None:
-    try:
-        text = read_text(directory / "pgpool_recovery.control")
-    except OSError:
-        return None
-    match = re.search(r"^\s*default_version\s*=\s*'([^']+)'", text, re.MULTILINE)
-    return match[1] if match else None
+def extension_in(share_directory: str, search_path: str) -> str | None:
+    """Return the version of our extension that CREATE EXTENSION would find first.
+
+    `search_path` is extension_control_path, since PostgreSQL 18.
+    """
+    for named in (search_path or SYSTEM).split(":"):
+        directory = named.replace(SYSTEM, share_directory, 1)
+        try:
+            text = read_text(Path(directory, "extension", "pgpool_recovery.control"))
+        except OSError:
+            continue
+        match = re.search(r"^\s*default_version\s*=\s*'([^']+)'", text, re.MULTILINE)
+        return match[1] if match else None
+    return None
 
 
 def _open_password_file() -> str | None:

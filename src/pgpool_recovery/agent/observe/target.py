@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pgpool_recovery.agent.directory.configuration import read_configuration
 from pgpool_recovery.agent.directory.history_file import read_history
+from pgpool_recovery.agent.directory.journal import read_entry
 from pgpool_recovery.agent.directory.local_wal import first_missing
 from pgpool_recovery.agent.directory.own_login import OwnLogin
 from pgpool_recovery.agent.directory.own_wal import own_wal
@@ -22,14 +23,21 @@ from pgpool_recovery.domain.directory_state import Changing, Finished, target_st
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.domain.record import replace
 from pgpool_recovery.domain.wal import History, Point
-from pgpool_recovery.facts.facts import Base, Configuration, LocalWal, PlaceFacts, TargetFacts
+from pgpool_recovery.facts.facts import (
+    Base,
+    Configuration,
+    LocalWal,
+    PartialCopy,
+    PlaceFacts,
+    TargetFacts,
+)
 from pgpool_recovery.facts.leftover import OLD_FILE, SIGNAL, STANDBY_SIGNAL, LeftFiles
 from pgpool_recovery.files.text import read_text
 from pgpool_recovery.files.write import open_nameless
 from pgpool_recovery.host import zstd
 from pgpool_recovery.host.command_line import find_given
 from pgpool_recovery.host.file_access import look_as_target, spare_wal_bytes
-from pgpool_recovery.host.filesystem import mounts_inside
+from pgpool_recovery.host.filesystem import mounts_inside, size_of
 from pgpool_recovery.host.installation import find_bin_directory
 from pgpool_recovery.host.lock import is_locked
 from pgpool_recovery.host.manager import find_manager, find_marks
@@ -55,7 +63,7 @@ def observe(request: Observe, stop: Stop, own_login: OwnLogin) -> TargetFacts:
     contents = workspace / "new" if is_away else data
     entries = _entries(contents)
     bin_directory = find_bin_directory(request.major, request.bin_directories, stop)
-    place = observe_place(data, is_own=True)
+    place = observe_place(data, is_own=True, got_on=stop.got_on)
     if place.problem is not None:  # It must not be read, so nothing is.
         data = contents = NOWHERE
     configuration, problem = _configuration(request, data, bin_directory, stop, own_login)
@@ -68,8 +76,8 @@ def observe(request: Observe, stop: Stop, own_login: OwnLogin) -> TargetFacts:
     manager = find_manager(data, request.major)
     in_wal = own_wal(contents, request.segment_bytes)
     marks = find_marks(data) if manager is None else ()
-    wal = _wal_place(contents, request.wal_directory)
-    tablespaces = _tablespaces(request, links, is_half=is_away)
+    wal = _wal_place(contents, request.wal_directory, stop)
+    tablespaces = _tablespaces(request, links, stop, is_half=is_away)
     others = [Path(place.path) for place in (wal, *tablespaces.values()) if place is not None]
     access = look_as_target(contents, others, workspaces_of(data))
     return TargetFacts(
@@ -112,6 +120,7 @@ def observe(request: Observe, stop: Stop, own_login: OwnLogin) -> TargetFacts:
         own_wal=in_wal,
         access=replace(access, spare_wal_bytes=spare_wal_bytes(contents / "pg_wal", in_wal.files)),
         marked_identifier=_identifier(marker),
+        copy=_copy(data, stop),
     )
 
 
@@ -162,6 +171,16 @@ def _history(data: Path, control: ControlData | None) -> History | None:
         return read_history(data / "pg_wal" / f"{timeline:08X}.history", timeline)
     except (OSError, Refused):
         return None
+
+
+def _copy(data: Path, stop: Stop) -> PartialCopy | None:
+    """Return what the journal says about an interrupted full copy, and how far it came."""
+    copies = (read_entry(workspace).copy for workspace in workspaces_of(data))
+    copy = next(filter(None, copies), None)
+    if copy is None:
+        return None
+    sizes = {path: size_of(Path(new), stop.got_on) for path, new in copy.layout.items()}
+    return PartialCopy(copy.system_identifier, copy.begun_s, dict(copy.layout), sizes)
 
 
 def _can_clone(data: Path) -> bool:
@@ -217,12 +236,14 @@ def _configuration(
         return None, refused.detail
 
 
-def _wal_place(data: Path, wanted: str | None) -> PlaceFacts | None:
+def _wal_place(data: Path, wanted: str | None, stop: Stop) -> PlaceFacts | None:
     """Return a WAL directory that is elsewhere: the node's own, or the one in the settings."""
     own = data / "pg_wal"
     if own.is_symlink():
-        return observe_place(own, is_own=True)
-    return None if wanted is None else observe_place(Path(wanted), is_own=False)
+        return observe_place(own, is_own=True, got_on=stop.got_on)
+    if wanted is None:
+        return None
+    return observe_place(Path(wanted), is_own=False, got_on=stop.got_on)
 
 
 def _tablespace_links(data: Path) -> dict[int, Path]:
@@ -238,7 +259,7 @@ def _tablespace_links(data: Path) -> dict[int, Path]:
 
 
 def _tablespaces(
-    request: Observe, links: dict[int, Path], *, is_half: bool
+    request: Observe, links: dict[int, Path], stop: Stop, *, is_half: bool
 ) -> dict[int, PlaceFacts]:
     """Return where each of the primary's tablespaces will be.
 
@@ -249,6 +270,7 @@ def _tablespaces(
             wanted,
             request.tablespace_mapping.get(wanted.location),
             links.get(wanted.oid),
+            stop,
             is_half=is_half,
         )
         for wanted in request.tablespaces
@@ -256,12 +278,12 @@ def _tablespaces(
 
 
 def _tablespace(
-    wanted: WantedTablespace, mapped: str | None, own: Path | None, *, is_half: bool
+    wanted: WantedTablespace, mapped: str | None, own: Path | None, stop: Stop, *, is_half: bool
 ) -> PlaceFacts:
     """Return a tablespace; a half-changed directory may lack the link, but not the tablespace."""
     location = Path(mapped or own or wanted.location)
     is_own = is_half or (own is not None and own.resolve() == location.resolve())
-    return observe_place(location / wanted.directory, is_own=is_own)
+    return observe_place(location / wanted.directory, is_own=is_own, got_on=stop.got_on)
 
 
 def _moved_tablespaces(request: Observe, links: dict[int, Path]) -> tuple[str, ...]:

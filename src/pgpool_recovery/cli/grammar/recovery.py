@@ -12,7 +12,17 @@ from pgpool_recovery.cli.grammar.form import (
     whole,
 )
 
-METHODS = ("attach", "repoint", "catch-up", "rewind", "incremental", "restore", "basebackup")
+METHODS = (
+    "attach",
+    "repoint",
+    "catch-up",
+    "rewind",
+    "incremental",
+    "restore",
+    "command",
+    "delta",
+    "basebackup",
+)
 """The same as `facts.policy.Method`, which takes too long to import for a help text."""
 
 RECOVER = Command(

@@ -40,4 +40,6 @@ select pg_catalog.current_setting('server_version_num')::int as version,
        -- The copy includes the WAL written while it runs; this estimate is rather too high.
        least((select coalesce(pg_catalog.sum(size), 0) from pg_catalog.pg_ls_waldir()),
              pg_catalog.pg_size_bytes(pg_catalog.current_setting('max_wal_size')))::bigint
-           as wal_bytes
+           as wal_bytes,
+       pg_catalog.pg_size_bytes(pg_catalog.current_setting('max_wal_size'))::bigint
+           as max_wal_bytes

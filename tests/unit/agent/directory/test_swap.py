@@ -3,7 +3,6 @@
 import itertools
 import json
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -116,7 +115,8 @@ def crash_at(monkeypatch: pytest.MonkeyPatch, number: int) -> Iterator[None]:
     with monkeypatch.context() as patch:
         for name in ("rename", "rmdir", "unlink", "mkdir"):
             patch.setattr(Path, name, counted(getattr(Path, name)))
-        patch.setattr(shutil, "rmtree", counted(shutil.rmtree))
+        patch.setattr(os, "unlink", counted(os.unlink))
+        patch.setattr(os, "rmdir", counted(os.rmdir))
         for module in (swap, older):
             patch.setattr(module, "sync", counted(sync))
         patch.setattr(spare, "write_file", counted(write_file))

@@ -13,7 +13,12 @@ import pytest
 from pgpool_recovery import __version__
 from pgpool_recovery.agent.directory.own_login import OwnLogin
 from pgpool_recovery.agent.observe.peer_trials import try_peers
-from pgpool_recovery.agent.observe.surroundings import look_around, look_at_script, script_problem
+from pgpool_recovery.agent.observe.surroundings import (
+    extension_in,
+    look_around,
+    look_at_script,
+    script_problem,
+)
 from pgpool_recovery.facts.node import PeerFacts, StageScript, Surroundings
 from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.install import stage_commands
@@ -179,3 +184,27 @@ def test_host_key_that_nobody_knew_is_no_proof(
         try_peers(TryPeers((peer,), ssh, ("x",), timeout_s=10), Stop(), OwnLogin(), Limits())
     first = [next(w for w in words if w.startswith("StrictHostKey")) for words in asked]
     assert first == ["StrictHostKeyChecking=yes", "StrictHostKeyChecking=no"]
+
+
+@pytest.mark.parametrize(
+    ("search_path", "found"),
+    [
+        ("$system", "2.0"),
+        ("{extras}:$system", "2.1"),
+        ("$system:{extras}", "2.0"),
+        ("/nowhere:{extras}", "2.1"),
+        ("/nowhere", None),
+        ("", "2.0"),
+    ],
+)
+def test_extension_is_looked_for_where_the_server_does(
+    tmp_path: Path, search_path: str, found: str | None
+) -> None:
+    """extension_control_path, of PostgreSQL 18 and later."""
+    for place, version in (("share", "2.0"), ("extras", "2.1")):
+        directory = tmp_path / place / "extension"
+        directory.mkdir(parents=True)
+        control = directory / "pgpool_recovery.control"
+        control.write_text(f"comment = 'x'\ndefault_version = '{version}'\n")
+    named = search_path.format(extras=tmp_path / "extras")
+    assert extension_in(str(tmp_path / "share"), named) == found

@@ -85,6 +85,7 @@ def _copy(
     step: CopyBaseBackup, own_login: OwnLogin, stop: Stop, emit: Emit, limits: StreamLimits
 ) -> None:
     conninfo = of_backup(step.conninfo, step.slot_name)
+    of_wal = of_backup(step.wal_conninfo or step.conninfo, step.slot_name)
     wal = WalMeanwhile(
         step.bin_directory,
         Path(step.places.data.new) / WAL,
@@ -115,7 +116,7 @@ def _copy(
         begun = _begin(connection, wanted)
         copy = _Copy(step, connection, begun, facts, arrivals, Meter(emit), check)
         copy.prepare()
-        wal.begin(begun.point, own_login, conninfo)
+        wal.begin(begun.point, own_login, of_wal)
         end = copy.receive(algorithm)
         copy.make_durable()
         wal.end(end, stop, is_of_primary=step.source is None)

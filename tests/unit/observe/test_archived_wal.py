@@ -1,0 +1,197 @@
+"""Which archives are tried, how often, and with what their WAL is compared."""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+import pytest
+
+from pgpool_recovery.config.settings import ArchiveSettings, Settings
+from pgpool_recovery.domain.record import replace
+from pgpool_recovery.domain.wal import Lsn, Point, TimelineId
+from pgpool_recovery.facts.archived_history import Archive
+from pgpool_recovery.facts.archived_wal import FetchedWal, Origin, WalTrial
+from pgpool_recovery.facts.backup import Backup, NoBackup, Repository
+from pgpool_recovery.facts.facts import Facts
+from pgpool_recovery.facts.own_wal import OwnWal
+from pgpool_recovery.observe.archived_wal import candidates, observe_archived_wal
+from pgpool_recovery.talk.protocol import AskArchive, DigestWal, TryArchive
+from tests.unit.plan.archive import head
+from tests.unit.plan.situation import SEGMENT, SYSTEM, TARGET, facts, primary, target, wal
+from tests.unit.plan.words import OddWords
+
+COMMAND, OTHER = "cp /archive/%f %p", "fetch %f %p"
+OF_SETTINGS = Settings(archive=ArchiveSettings(restore_command=OTHER))
+POINT = Point(TimelineId(1), Lsn(1))
+REPOSITORY = Repository("main", "F", POINT, POINT, SYSTEM, 1, None)
+BACKUP = Backup("/usr/bin/pgbackrest", 1, REPOSITORY, 15, ())
+
+
+def behind(restore_command: str = COMMAND, **changes: Any) -> Facts:
+    """Return a stopped standby in segment 50 whose primary has the WAL from segment 80 on."""
+    own = OwnWal(files=("000000010000000000000032",))
+    usual = target().configuration
+    assert usual is not None
+    values = {**usual.values, "restore_command": restore_command}
+    node = target(configuration=replace(usual, values=values), own_wal=own)
+    return replace(facts(primary=primary(wal=wal(oldest_segment=80)), target=node), **changes)
+
+
+class Agent:
+    """The agent of a node that reaches archives by some commands, and the primary's digests."""
+
+    def __init__(self, *commands: str) -> None:
+        self.commands = commands
+        self.silent: set[float] = set()
+        self.digest = {"node": "same", "archive": "same", "primary": "same"}
+        self.asked: list[Any] = []
+
+    def ask(self, request: Any, *, timeout_s: float) -> Any:
+        self.asked.append(request)
+        match request:
+            case TryArchive(command=command, wanted=wanted, timeout_s=within_s):
+                assert timeout_s > len(wanted) * within_s
+                if within_s in self.silent:
+                    return WalTrial((), within_s, is_silent=True)
+                if command not in self.commands:
+                    return WalTrial((FetchedWal(wanted[0].name, None, problem="exit status 1"),))
+                return WalTrial(
+                    tuple(
+                        FetchedWal(
+                            one.name,
+                            head(wal(), OddWords(one.name)).hex(),
+                            SEGMENT,
+                            tuple(self.digest["archive"] for _ in one.parts),
+                        )
+                        for one in wanted
+                    )
+                )
+            case DigestWal(parts=parts):
+                return tuple(self.digest["node"] for _ in parts)
+            case AskArchive():
+                return Archive((), 0.1)
+        raise AssertionError(request)
+
+    def row(self, query: str, **_: object) -> Mapping[str, str]:
+        assert query == "wal_digest"
+        return {"digest": self.digest["primary"]}
+
+
+def observed(
+    agent: Agent, given: Facts, settings: Settings = OF_SETTINGS, *, is_patient: bool = True
+) -> Facts:
+    both = cast("Any", agent)
+    return observe_archived_wal(both, both, TARGET, given, settings, is_patient=is_patient)
+
+
+def test_no_archive_is_tried_for_wal_that_the_primary_has() -> None:
+    agent = Agent(COMMAND)
+    has_all = replace(behind(), primary=primary(wal=wal(oldest_segment=50)))
+    assert observed(agent, has_all).archived_wal == ()
+    assert agent.asked == []
+
+
+def test_first_archive_that_has_the_wal_is_the_last_one_that_is_tried() -> None:
+    (only,) = observed(Agent(COMMAND, OTHER), behind()).archived_wal
+    assert (only.origin, only.command) == (Origin.OWN, COMMAND)
+    first, second = observed(Agent(OTHER), behind()).archived_wal
+    assert [first.origin, second.origin] == [Origin.OWN, Origin.SETTINGS]
+
+
+def test_files_of_both_ends_and_of_the_overlap_are_requested() -> None:
+    agent = Agent(COMMAND)
+    (found,) = observed(agent, behind()).archived_wal
+    (asked,) = [one for one in agent.asked if isinstance(one, TryArchive)]
+    assert [one.name for one in asked.wanted] == [
+        "000000010000000000000032",
+        "00000001000000000000004F",
+        "000000010000000000000050",
+    ]
+    assert [bool(one.parts) for one in asked.wanted] == [True, False, True]
+    assert found.of_node is not None
+    assert found.of_primary is not None
+    assert (found.of_node.upto, found.of_primary.upto) == (51 * SEGMENT, 81 * SEGMENT)
+
+
+@pytest.mark.parametrize(
+    ("who", "text", "of_node", "of_primary"),
+    [
+        ("node", "same", True, True),
+        ("node", "other", False, True),
+        ("primary", "other", True, False),
+        ("primary", None, True, None),
+        ("node", None, None, True),
+        ("archive", None, None, None),
+    ],
+)
+def test_wal_is_compared(who: str, text: Any, of_node: Any, of_primary: Any) -> None:
+    agent = Agent(COMMAND)
+    agent.digest[who] = text
+    found, *_ = observed(agent, behind()).archived_wal
+    assert found.of_node is not None
+    assert found.of_primary is not None
+    assert (found.of_node.is_same, found.of_primary.is_same) == (of_node, of_primary)
+
+
+def test_slow_command_gets_six_times_as_long_once() -> None:
+    agent = Agent(COMMAND)
+    agent.silent = {10.0}
+    (found,) = observed(agent, behind(), Settings()).archived_wal
+    limits = [one.timeout_s for one in agent.asked if isinstance(one, TryArchive)]
+    assert limits == [10.0, 60.0]
+    assert found.trial is not None
+    assert not found.trial.is_silent
+
+
+def test_check_is_not_patient() -> None:
+    agent = Agent(COMMAND)
+    agent.silent = {10.0}
+    (found,) = observed(agent, behind(), Settings(), is_patient=False).archived_wal
+    assert found.trial is not None
+    assert found.trial.is_silent
+
+
+def test_history_files_of_a_command_that_is_not_the_nodes_are_requested() -> None:
+    agent = Agent(OTHER)
+    observed(agent, behind())
+    (asked,) = [one for one in agent.asked if isinstance(one, AskArchive)]
+    assert asked.command == OTHER
+
+
+def commands(given: Facts, settings: Settings = OF_SETTINGS) -> list[tuple[Origin, str | None]]:
+    return [(one.origin, one.problem) for one in candidates(given, settings)]
+
+
+def test_candidates_in_their_order() -> None:
+    with_backup = behind(backup=BACKUP)
+    assert commands(with_backup) == [
+        (Origin.OWN, None),
+        (Origin.PGBACKREST, None),
+        (Origin.SETTINGS, None),
+    ]
+    assert commands(behind("")) == [(Origin.SETTINGS, None)]
+    assert commands(behind(OTHER)) == [(Origin.OWN, None)], "the same command is not tried twice"
+    none = behind("", backup=NoBackup("pgbackrest is not installed"))
+    assert commands(none, Settings()) == [
+        (Origin.PGBACKREST, "The stanza cannot be read: pgbackrest is not installed.")
+    ]
+
+
+def test_command_that_does_not_work_is_not_tried_again() -> None:
+    broken = behind(archive=Archive((), 60.0, is_silent=True))
+    agent = Agent(COMMAND, OTHER)
+    first, second = observed(agent, broken).archived_wal
+    assert first.problem == "It did not end within 60 s."
+    assert second.origin is Origin.SETTINGS
+    fatal = behind(archive=Archive((), 1.0, fatal="exit status 255 for x (no route)"))
+    (of_fatal, *_) = candidates(fatal, Settings())
+    assert (
+        of_fatal.problem
+        == "It ends with exit status 255 for x (no route), which would end the server."
+    )
+
+
+def test_node_that_runs_or_is_half_changed() -> None:
+    agent = Agent(COMMAND)
+    assert observed(agent, replace(behind(), target=target(changing="rewind"))).archived_wal == ()
+    assert observed(agent, replace(behind(), target=target(server_pid=1))).archived_wal == ()
+    assert agent.asked == []

@@ -1,0 +1,65 @@
+"""No step of a target is limited by a time that its data could need: all limits are of silence."""
+
+from inspect import getsource
+from types import ModuleType
+from typing import Any, cast, get_args
+
+import pytest
+
+from pgpool_recovery.domain.target_state import TargetState
+from pgpool_recovery.facts.step import (
+    CheckMade,
+    CopyBaseBackup,
+    Delta,
+    Incremental,
+    Rewind,
+    RunCommand,
+    TargetStep,
+)
+from pgpool_recovery.run import basebackup, command, delta, incremental, rewind
+from pgpool_recovery.run.party import Deadlines, Party
+from pgpool_recovery.run.run_plan import Run
+
+OF_THE_RUNNER: dict[type, ModuleType] = {
+    CopyBaseBackup: basebackup,
+    Rewind: rewind,
+    Incremental: incremental,
+    Delta: delta,
+    RunCommand: command,
+    CheckMade: command,
+}
+"""Steps in which the runner has a part of its own."""
+STALL_S = 900.0
+
+
+class Recorder:
+    """An agent that records how long it may be silent, and answers at once."""
+
+    def __init__(self) -> None:
+        self.limits: list[tuple[float, bool]] = []
+
+    def ask(
+        self, _request: object, *, timeout_s: float, is_renewed_by_events: bool = False
+    ) -> TargetState:
+        self.limits.append((timeout_s, is_renewed_by_events))
+        return TargetState.UNTOUCHED
+
+
+@pytest.mark.parametrize(
+    "kind", [kind for kind in get_args(TargetStep) if kind not in OF_THE_RUNNER]
+)
+def test_limit_of_each_step_is_renewed_by_progress(kind: type) -> None:
+    agent, nobody = Recorder(), cast("Any", None)
+    limits = Deadlines(stall_s=STALL_S, undo_s=1, answer_s=1, connect_s=1)
+    party = Party(
+        nobody, cast("Any", agent), nobody, nobody, limits, lambda _: None, nobody, nobody
+    )
+    step: Any = object.__new__(kind)  # What is in it does not matter.
+    Run(party)._taken(step, is_final=False)
+    assert agent.limits == [(STALL_S, True)]
+
+
+@pytest.mark.parametrize("kind", OF_THE_RUNNER)
+def test_limit_of_the_runners_steps_is_renewed_by_progress(kind: type) -> None:
+    text = getsource(OF_THE_RUNNER[kind])
+    assert "take_step(party, step)" in text or "is_renewed_by_events=True" in text
