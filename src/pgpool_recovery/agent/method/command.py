@@ -194,6 +194,10 @@ class Watch(Stop):
         self._lines = lines
         self._name = name
 
+    def got_on(self, count: int = 0) -> None:
+        """Note that the command does something."""
+        self._stop.got_on(count)
+
     def check(self) -> None:
         """Raise Cancelled when a stop was requested, and Undone when the command is silent."""
         self._stop.check()
