@@ -106,7 +106,7 @@ def run_command(step: RunCommand, own_login: OwnLogin, stop: Stop, emit: Emit) -
             said = run(
                 filled(method.command, values),
                 Watch(stop, lines, method.name),
-                # no limit: without timeout_s, it may take as long as it likes, until it is cancelled
+                # no limit: without timeout_s, it may run until it is cancelled
                 timeout_s=method.timeout_s,
                 on_line=lines.take,
                 environment={**variables, **secrets},
