@@ -68,13 +68,13 @@ class Bench:
     rate_mbit: float
 
     def measure(self, name: str) -> Measurement:
-        """Arrange the situation, and bring the node back in one way; prove that it is equal."""
+        """Arrange the situation, and bring the node back in one way; prove that ours is equal."""
         self.snapshot.restore()
         if name in self.builds:
             install(self.cluster, self.builds[name])
         self.fall_behind()
         one = bring_back(self.cluster, 1, self._way(name), self.rate_mbit)
-        if one.failure is None:
+        if one.failure is None and name in self.builds:
             assert_equal(self.cluster, 1)
         print(f"  {name}: {cell([one])} {one.failure or ''}", file=sys.stderr, flush=True)
         return one

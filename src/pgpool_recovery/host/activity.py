@@ -2,6 +2,7 @@
 
 import time
 
+from pgpool_recovery.domain.line import lines_of
 from pgpool_recovery.files.process_table import processes
 
 LOOK_EVERY_S = 5.0
@@ -48,5 +49,5 @@ def _io(text: str) -> int:
     >>> _io("rchar: 5\\nwchar: 7\\nsyscr: 100\\nread_bytes: 4096\\nwrite_bytes: 0\\n")
     4108
     """
-    lines = (line.partition(": ") for line in text.splitlines())
+    lines = (line.partition(": ") for line in lines_of(text))
     return sum(int(count) for name, _, count in lines if name in COUNTED)

@@ -8,7 +8,6 @@ another token there, or none. So no writer of an earlier run writes into a later
 
 import fcntl
 import os
-import secrets
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -28,7 +27,7 @@ def issue_permit(workspace: Path, *, within_s: float, check: Callable[[], None])
 
     `check` is called meanwhile and may raise. Raises Busy if writers have not ended by then.
     """
-    token = secrets.token_hex(16)
+    token = os.urandom(16).hex()
     descriptor = open_lock_file(workspace / PERMIT_NAME)
     try:
         _wait_for_writers(descriptor, within_s, check)
@@ -58,6 +57,8 @@ def withdraw_permit(workspace: Path, *, within_s: float, check: Callable[[], Non
 
 def hold_permit(permit: Path, token: str) -> int:
     """Return a descriptor that holds a permit until it is closed; raise Refused without one."""
+    from hmac import compare_digest  # Only a receiver needs it.
+
     try:
         descriptor = open_lock_file(permit, mode=None)
     except FileNotFoundError as error:
@@ -72,7 +73,7 @@ def hold_permit(permit: Path, token: str) -> int:
     except BaseException:
         os.close(descriptor)
         raise
-    if not token or not secrets.compare_digest(found, token.encode()):
+    if not token or not compare_digest(found, token.encode()):
         os.close(descriptor)
         raise Refused(NO_LONGER)
     return descriptor

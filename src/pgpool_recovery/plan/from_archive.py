@@ -178,7 +178,9 @@ def reject_unproven_over(situation: Situation, gap: Gap | None) -> list[Rejectio
         f"The archive would prove it if it had {name} of the primary, which is not there yet "
         "(SELECT pg_switch_wal() on the primary has it archived if it is not full)."
     )
-    return [replace(found, detail=f"{found.detail} {more}") for found in unproven]
+    return [
+        replace(found, detail=" ".join(filter(None, (found.detail, more)))) for found in unproven
+    ]
 
 
 def _helpful(situation: Situation, gap: Gap) -> ArchivedWal | None:

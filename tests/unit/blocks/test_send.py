@@ -19,7 +19,7 @@ from pgpool_recovery.blocks.frame import (
     encode,
 )
 from pgpool_recovery.blocks.link import Link
-from pgpool_recovery.blocks.send import Sender
+from pgpool_recovery.blocks.send import WINDOW, Sender
 from pgpool_recovery.blocks.source import SourceFiles
 from pgpool_recovery.blocks.throttle import Throttle
 from pgpool_recovery.domain.error import Cancelled, NoRoom, RecoveryError, Undone, Unreachable
@@ -50,8 +50,20 @@ def target(tmp_path: Path) -> Path:
     return make_cluster(tmp_path / "target")
 
 
+LINKS = list[Link]()
+
+
+@pytest.fixture(autouse=True)
+def ended() -> Iterator[None]:
+    """End the links of a test: their signs of life must not get into the pipes of another one."""
+    yield
+    while LINKS:
+        LINKS.pop().end()
+
+
 def sender_of(source: Path, read_end: int, write_end: int, stop: Stop, **limits: float) -> Sender:
     link = Link(read_end, write_end, silence_s=limits.get("silence_s", 10.0), check=stop.check)
+    LINKS.append(link)
     return Sender(link, SourceFiles(source_of(source)), BLOCK_BYTES, stop, compresses=False)
 
 
@@ -118,6 +130,17 @@ def test_longer_file_there_does_not_confuse_the_next_one(source: Path, target: P
 def test_more_files_than_are_announced_at_once(source: Path, target: Path) -> None:
     files = {f"base/5/{number}": str(number).encode() for number in range(1, 400)}
     write(source, files)
+    transfer(source, target, list(files))
+    assert read(target) == files
+
+
+def test_receiver_is_told_of_a_limited_number_of_files(
+    source: Path, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A batch may have any number, and a receiver refuses more than it can remember."""
+    files = {f"base/5/{number}": b"" for number in range(1, 1100)}
+    write(source, files)
+    monkeypatch.setattr("pgpool_recovery.blocks.receive.MAX_WANTED", WINDOW)
     transfer(source, target, list(files))
     assert read(target) == files
 

@@ -103,7 +103,7 @@ def test_wait_has_no_limit_for_what_gets_on(monkeypatch: pytest.MonkeyPatch) -> 
     """Its time is counted from the last progress: bytes, a step or a state, not the time."""
     now = iter(range(1000))
     monkeypatch.setattr(queue, "LOOK_EVERY_S", 0)
-    monkeypatch.setattr(queue.time, "monotonic", lambda: float(next(now)))
+    monkeypatch.setattr("time.monotonic", lambda: float(next(now)))
     looks = [[facts.running(done_bytes=number)] for number in range(20)]
     found = turn(Recorded([*looks, []], facts.run()), waits=True, within_s=2)
     assert found is not None

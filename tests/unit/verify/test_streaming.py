@@ -184,6 +184,24 @@ def test_one_that_does_not_get_nearer_is_not_waited_for(world: World) -> None:
     assert 10 < world.now < 12
 
 
+def test_one_that_gets_nearer_only_once_is_not_waited_for_without_end(world: World) -> None:
+    """It catches up with half of what it lacks, and then keeps the same distance."""
+    world.stream = None
+    speed = 10 * FAR_BYTES
+
+    def ask() -> StandbyFacts:
+        world.written = Lsn(100 * FAR_BYTES + round(world.now * speed))
+        return replace(APART, replayed=Lsn(max(0, world.written - 50 * FAR_BYTES)))
+
+    def nearer() -> StandbyFacts:
+        node = ask()
+        return node if world.now > 0.1 else replace(node, replayed=Lsn(1))
+
+    seen = world.watch(nearer)
+    assert fault(seen) is Fault.NOT_STREAMING
+    assert world.now < 30
+
+
 def test_one_that_follows_the_archive_alone_is_not_waited_for_without_end(world: World) -> None:
     """It has what the primary had written when the wait began, and the rest from an archive."""
     world.stream = None

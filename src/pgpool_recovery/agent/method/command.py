@@ -106,7 +106,7 @@ def run_command(step: RunCommand, own_login: OwnLogin, stop: Stop, emit: Emit) -
             said = run(
                 filled(method.command, values),
                 Watch(stop, lines, method.name),
-                # no limit: without timeout_s, the runner ends a step after step_s
+                # no limit: without timeout_s, it may run until it is cancelled
                 timeout_s=method.timeout_s,
                 on_line=lines.take,
                 environment={**variables, **secrets},
@@ -123,7 +123,7 @@ def run_command(step: RunCommand, own_login: OwnLogin, stop: Stop, emit: Emit) -
         raise Undone(f"{what} left a server running in {new}", detail="It was ended.")
     settle(step, what)
     for directory in {str(new), *step.locations.values()}:
-        # no limit: the runner ends a step after step_s, and the agent then ends its programs
+        # no limit: a disk takes as long as it takes, and a cancel ends the program
         run(["sync", "--file-system", directory], stop, timeout_s=None).check()
     return lines.backup_end
 

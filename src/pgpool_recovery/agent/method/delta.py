@@ -131,7 +131,6 @@ class DeltaWrite:
             withdraw_permit(self._workspace, within_s=WRITERS_END_WITHIN_S, check=self._stop.check)
             contents = self._contents
             contents.paths.difference_update(request.vanished)
-            contents.directories.add(contents.data_directory)
             self._check_complete()
             commit(
                 contents,

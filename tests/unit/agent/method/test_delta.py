@@ -1,6 +1,7 @@
 """The agent's part of a delta: guard the directory, let others write, commit it as a whole."""
 
 import errno
+import os
 import struct
 from collections.abc import Iterator
 from dataclasses import replace
@@ -8,18 +9,19 @@ from pathlib import Path
 
 import pytest
 
+from pgpool_recovery.agent.directory import swap
 from pgpool_recovery.agent.method import delta as delta_module
 from pgpool_recovery.agent.method.delta import DeltaWrite
 from pgpool_recovery.agent.method.guarded import commit as commit_module
 from pgpool_recovery.agent.method.guarded import durable, guard
 from pgpool_recovery.agent.method.guarded.guard import is_half_applied, read_base_marker
 from pgpool_recovery.agent.method.guarded.marker import DeltaMarker, Marker
-from pgpool_recovery.domain.error import Filled, Incomplete, NoRoom, Refused, Undone
+from pgpool_recovery.domain.error import Busy, Filled, Incomplete, NoRoom, Refused, Undone
 from pgpool_recovery.domain.event import pay_no_heed
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.facts.blocks import BlockFormat, BlockTarget
 from pgpool_recovery.facts.step import Delta, Place, Places
-from pgpool_recovery.host.permit import hold_permit
+from pgpool_recovery.host.permit import PERMIT_NAME, hold_permit, issue_permit
 from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.talk.protocol import BeginDelta, CommitDelta, Expect
 from tests.unit.agent.method.incremental.target import (
@@ -256,10 +258,12 @@ def test_a_file_that_did_not_arrive_keeps_the_guard_up(site: Site, missing: str)
     files = tuple(path for path in (*FILES, "global/pg_control") if path != missing)
     writing.expect(Expect(DIRECTORIES, files))
     site.receive(named)
+    why = f'the source has no "{missing}"'
     if missing == "base/5/16385":
         writing.expect(Expect((), (missing,)))
         (site.target.data / missing).unlink()
-    with pytest.raises(Incomplete, match=missing):
+        why = f'"{missing}" was not received'
+    with pytest.raises(Incomplete, match=why):
         writing.commit(CommitDelta(site.step, LABEL.decode(), ()), pay_no_heed)
     assert is_half_applied(site.target.data)
 
@@ -351,3 +355,19 @@ def test_marker_of_an_incremental_backup_is_replaced(site: Site) -> None:
     assert guard.read_marker(site.target.data) == DeltaMarker(IDENTIFIER)
     site.carry_out()
     assert site.target.files() == WHOLE
+
+
+def test_next_run_waits_for_receivers_before_it_begins(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever it does first, such as walking back what the last one has moved."""
+    monkeypatch.setattr(swap, "WRITERS_END_WITHIN_S", 0.1)
+    journal = swap.reserve(site.step.places)
+    token = issue_permit(site.workspace, within_s=1.0, check=site.stop.check)
+    held = hold_permit(site.workspace / PERMIT_NAME, token)
+    with pytest.raises(Busy, match="still writes"):
+        swap.undo(journal)
+    os.close(held)
+    swap.undo(journal)
+    assert not (site.workspace / PERMIT_NAME).exists()
+    journal.close()
