@@ -286,9 +286,7 @@ def depends_on_link(plan: Plan | tuple[Rejection, ...], agent: Conversation) -> 
 
 def _lacks_space(plan: Plan | tuple[Rejection, ...]) -> bool:
     """Return whether a faster link than assumed could make a plan possible: less WAL is written."""
-    return not isinstance(plan, Plan) and any(
-        reason.message.startswith("not enough space on") for reason in plan
-    )
+    return not isinstance(plan, Plan) and any(reason.is_for_space for reason in plan)
 
 
 def depends_on_source(plan: Plan | tuple[Rejection, ...], policy: Policy) -> bool:
