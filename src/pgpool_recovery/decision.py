@@ -208,9 +208,7 @@ def depends_on_link(plan: Decision, agent: Conversation) -> bool:
 
 def _lacks_space(plan: Decision) -> bool:
     """Return whether a faster link than assumed could make a plan possible: less WAL is written."""
-    return not isinstance(plan, Plan) and any(
-        reason.message.startswith("not enough space on") for reason in plan
-    )
+    return not isinstance(plan, Plan) and any(reason.is_for_space for reason in plan)
 
 
 def depends_on_source(plan: Decision, policy: Policy) -> bool:

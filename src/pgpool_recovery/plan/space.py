@@ -171,6 +171,7 @@ def reject_full(name: str, target: TargetFacts) -> Iterator[Rejection]:
             "recovery can free anything, it writes files of its own, up to "
             f"{pretty_size(WORKING_BYTES)}.",
             hint="Make room.",
+            is_for_space=True,
         )
 
 
@@ -201,6 +202,7 @@ def reject_wal_room(
             detail=f"The filesystem of {place.path} has {pretty_size(free)} free, but the WAL that "
             f"{name} fetches needs about {pretty_size(needed)}.",
             hint="Make room.",
+            is_for_space=True,
         )
 
 
@@ -214,6 +216,7 @@ def reject_growth(name: str, primary: PrimaryFacts, target: TargetFacts) -> Iter
                 "but the additional data of the primary and its WAL need about "
                 f"{pretty_size(room.needed_bytes)}.",
                 hint="Make room.",
+                is_for_space=True,
             )
 
 
@@ -231,6 +234,7 @@ def reject_space(name: str, found: Iterable[Space], policy: KeepOld) -> Iterable
                 f"not enough space on {name}",
                 detail=_space_text(space, policy),
                 hint=_space_hint(space, policy),
+                is_for_space=True,
             )
 
 

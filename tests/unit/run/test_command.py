@@ -26,7 +26,7 @@ def run(
 
     def row(query: str, **_: object) -> dict[str, str]:
         done.append(query)
-        return {"lsn": "0/5000028", "labelfile": "the label"}
+        return {"lsn": "0/5000028", "label": "the label"}
 
     def ask(request: object, *, timeout_s: float) -> object:
         done.append((type(request), timeout_s))
@@ -59,10 +59,10 @@ def run(
 def test_backup_around_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     assert run(monkeypatch, OwnMethod("own", ("/x",), in_backup=True, timeout_s=7)) == [
         "checkpoint",
-        "begin_backup",
+        "backup_start",
         Point(TimelineId(2), Lsn(0x5000028)),
         (TakeStep, 10),
-        "end_backup",
+        "backup_stop",
         (WriteLabel, 3),
         ("/w/new", "the label"),
     ]
@@ -70,12 +70,12 @@ def test_backup_around_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_backup_of_a_command_that_fails_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     done = run(monkeypatch, OwnMethod("own", ("/x",), in_backup=True), fails=True)
-    assert done[-2:] == ["end_backup", "failed"]
+    assert done[-2:] == ["backup_stop", "failed"]
 
 
 def test_functions_of_postgresql_14(monkeypatch: pytest.MonkeyPatch) -> None:
     done = run(monkeypatch, OwnMethod("own", ("/x",), in_backup=True), major=14)
-    assert {"begin_backup_14", "end_backup_14"} <= {one for one in done if isinstance(one, str)}
+    assert {"backup_start_14", "backup_stop_14"} <= {one for one in done if isinstance(one, str)}
 
 
 def test_no_backup_without_in_backup(monkeypatch: pytest.MonkeyPatch) -> None:

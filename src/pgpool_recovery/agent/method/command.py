@@ -105,7 +105,7 @@ def run_command(step: RunCommand, own_login: OwnLogin, stop: Stop, emit: Emit) -
         try:
             said = run(
                 filled(method.command, values),
-                Watch(stop, lines, method.name),
+                _Watch(stop, lines, method.name),
                 # no limit: without timeout_s, it may run until it is cancelled
                 timeout_s=method.timeout_s,
                 on_line=lines.take,
@@ -185,7 +185,7 @@ class Lines:
             self._emit(Said(NAME, f"{self._withheld} more lines were not kept"))
 
 
-class Watch(Stop):
+class _Watch(Stop):
     """The agent's request to stop, and the limit for the silence of a command."""
 
     def __init__(self, stop: Stop, lines: Lines, name: str) -> None:
