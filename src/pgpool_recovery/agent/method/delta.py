@@ -10,6 +10,7 @@ import os
 import struct
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from pgpool_recovery.agent.directory.swap import WRITERS_END_WITHIN_S
@@ -141,8 +142,17 @@ class DeltaWrite:
                 _Ticking(self._stop, emit, len(contents.paths)),
             )
         except (RecoveryError, OSError) as error:
+            self._empty(getattr(error, "filename", None))
             raise failure(error, TargetState.INCOMPLETE) from error
         return contents.files_removed
+
+    def _empty(self, name: str | None) -> None:
+        """Empty a file that could not be synced, so that the next comparison has it sent again."""
+        for path in self._contents.paths if name is not None else ():
+            place = self._contents.place(path)
+            if str(place) == name and place.is_file():
+                with suppress(OSError):  # The first failure is the one to report.
+                    os.truncate(place, 0)  # See files/write.py.
 
     def _check_complete(self) -> None:
         for path in NEEDED:

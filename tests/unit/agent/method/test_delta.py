@@ -301,6 +301,23 @@ def test_control_file_of_another_cluster_is_not_put_into_place(site: Site) -> No
     assert is_half_applied(site.target.data)
 
 
+def test_file_that_the_disk_did_not_take_is_sent_again(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cache has it all the same, and the next fsync(2) would succeed."""
+    lost = site.target.data / "base/5/16385"
+
+    def fail(path: Path) -> None:
+        if path == lost:
+            raise OSError(errno.EIO, "Input/output error", str(path))
+
+    monkeypatch.setattr(durable, "sync", fail)
+    with pytest.raises(Incomplete, match="Input/output error"):
+        site.carry_out()
+    assert lost.stat().st_size == 0
+    assert (site.target.data / "base/5/16384").stat().st_size > 0
+
+
 def test_commit_waits_for_the_receivers(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(delta_module, "WRITERS_END_WITHIN_S", 0.1)
     writing = site.write()
