@@ -127,8 +127,11 @@ def sync(path: Path) -> None:
 
 
 def sync_written(descriptor: int, path: Path, *, is_whole: bool) -> None:
-    """Make what was written to a file durable; its other attributes only if it `is_whole`."""
-    with _naming(path):
+    """Make what was written to a file durable; its other attributes only if it `is_whole`.
+
+    A file for which that fails is emptied (`sync_opened`).
+    """
+    with _naming(path), _emptying(descriptor):
         (os.fsync if is_whole else os.fdatasync)(descriptor)
 
 
@@ -161,8 +164,24 @@ def open_in_directory(name: str, directory: int, *, made_with: int) -> int:
 
 
 def sync_opened(descriptor: int) -> None:
-    """Make an open file durable (fsync(2))."""
-    os.fsync(descriptor)
+    """Make an open file durable (fsync(2)); it is emptied if that fails.
+
+    The kernel keeps what it could not write in its cache as if it had, and the next fsync(2)
+    succeeds (data_sync_retry in runtime-config-error-handling.html). So a comparison would find the
+    file complete, and nobody would write again what the disk does not have.
+    """
+    with _emptying(descriptor):
+        os.fsync(descriptor)
+
+
+@contextmanager
+def _emptying(descriptor: int) -> Iterator[None]:
+    try:
+        yield
+    except OSError:
+        with suppress(OSError):
+            os.ftruncate(descriptor, 0)
+        raise
 
 
 def open_nameless(directory: Path) -> int:

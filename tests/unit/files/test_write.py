@@ -21,6 +21,8 @@ from pgpool_recovery.files.write import (
     remove_file,
     rename_file,
     replace_file,
+    sync_opened,
+    sync_written,
     write_file,
 )
 
@@ -378,3 +380,24 @@ def test_existing_target_of_a_move_stays(tmp_path: Path) -> None:
             move(tmp_path / "a", tmp_path / there)
     assert names(tmp_path) == {"a", "z", "link"}
     assert [(tmp_path / name / "c").read_text() for name in ("a", "z")] == ["a", "z"]
+
+
+@pytest.mark.parametrize("is_opened", [True, False])
+def test_file_that_the_disk_did_not_take_is_emptied(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    is_opened: bool,  # noqa: FBT001
+) -> None:
+    """Its cache has what the disk has not, and whoever compares it must not find it equal."""
+
+    def fail(_: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    file = tmp_path / "a"
+    file.write_bytes(b"new")
+    descriptor = open_in_place(file)
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match="Input/output"):
+        sync_opened(descriptor) if is_opened else sync_written(descriptor, file, is_whole=True)
+    os.close(descriptor)
+    assert file.read_bytes() == b""

@@ -10,11 +10,12 @@ import os
 import struct
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from pgpool_recovery.agent.directory.swap import WRITERS_END_WITHIN_S
 from pgpool_recovery.agent.method.guarded.commit import commit
-from pgpool_recovery.agent.method.guarded.contents import Contents, check_directory
+from pgpool_recovery.agent.method.guarded.contents import Contents, check_directory, check_names
 from pgpool_recovery.agent.method.guarded.control_file import CONTROL_FILE
 from pgpool_recovery.agent.method.guarded.failure import failure
 from pgpool_recovery.agent.method.guarded.guard import (
@@ -65,6 +66,7 @@ class DeltaWrite:
             linked, sent, request.step.locations, version_directory
         )
         self._contents = Contents(directory, version_directory, self._tablespaces.directories)
+        check_names(self._contents, stop.check)
 
     @property
     def is_guarded(self) -> bool:
@@ -140,8 +142,17 @@ class DeltaWrite:
                 _Ticking(self._stop, emit, len(contents.paths)),
             )
         except (RecoveryError, OSError) as error:
+            self._empty(getattr(error, "filename", None))
             raise failure(error, TargetState.INCOMPLETE) from error
         return contents.files_removed
+
+    def _empty(self, name: str | None) -> None:
+        """Empty a file that could not be synced, so that the next comparison has it sent again."""
+        for path in self._contents.paths if name is not None else ():
+            place = self._contents.place(path)
+            if str(place) == name and place.is_file():
+                with suppress(OSError):  # The first failure is the one to report.
+                    os.truncate(place, 0)  # See files/write.py.
 
     def _check_complete(self) -> None:
         for path in NEEDED:

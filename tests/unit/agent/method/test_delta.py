@@ -228,6 +228,28 @@ def test_links_are_refused_before_anything_is_changed(site: Site, name: str) -> 
 
 
 @pytest.mark.parametrize(
+    "other", ["base/6/1259", "base/5/16384_vm", f"pg_tblspc/{KEPT_OID}/{VERSION}/5/16501"]
+)
+def test_two_names_of_one_file_are_refused_before_anything_is_changed(
+    site: Site, other: str
+) -> None:
+    """The second one would be compared, and reported as equal, before the first one changes it."""
+    second = site.target.data / other
+    second.unlink()
+    second.hardlink_to(site.target.data / "base/5/16385")
+    with pytest.raises(Refused, match="are the same file"):
+        site.write()
+    assert (site.target.data / "global/pg_control").exists()
+
+
+def test_name_outside_of_the_directory_is_no_matter(site: Site, tmp_path: Path) -> None:
+    """pg_upgrade --link leaves one in the directory of the old major."""
+    (tmp_path / "16384").hardlink_to(site.target.data / "base/5/16384")
+    site.carry_out()
+    assert not is_half_applied(site.target.data)
+
+
+@pytest.mark.parametrize(
     ("directories", "files"),
     [
         ((), ("../up",)),
@@ -277,6 +299,23 @@ def test_control_file_of_another_cluster_is_not_put_into_place(site: Site) -> No
     with pytest.raises(Incomplete, match="of another cluster"):
         writing.commit(CommitDelta(site.step, LABEL.decode(), ()), pay_no_heed)
     assert is_half_applied(site.target.data)
+
+
+def test_file_that_the_disk_did_not_take_is_sent_again(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cache has it all the same, and the next fsync(2) would succeed."""
+    lost = site.target.data / "base/5/16385"
+
+    def fail(path: Path) -> None:
+        if path == lost:
+            raise OSError(errno.EIO, "Input/output error", str(path))
+
+    monkeypatch.setattr(durable, "sync", fail)
+    with pytest.raises(Incomplete, match="Input/output error"):
+        site.carry_out()
+    assert lost.stat().st_size == 0
+    assert (site.target.data / "base/5/16384").stat().st_size > 0
 
 
 def test_commit_waits_for_the_receivers(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
