@@ -537,7 +537,9 @@ def test_promise_2_full_copy_without_room_is_not_begun(case: Case) -> None:
     changed = replace(without_room(case.facts), primary=replace(case.facts.primary, data_bytes=9))
     made = make_plan(case.target, changed, policy)
     assert not isinstance(made, Plan)
-    assert any(NO_ROOM.match(reason.message) for reason in made)
+    reasons = [reason for reason in made if NO_ROOM.match(reason.message)]
+    assert reasons
+    assert all(reason.is_for_space == reason.message.startswith("not") for reason in reasons)
 
 
 @many

@@ -170,3 +170,14 @@ def test_source_that_failed_is_known_even_if_it_no_longer_streams(
     found = decision.with_sources(servers, facts(), {NodeId(2): why}).sources
     assert found is not None
     assert {one.node_id: one.failed for one in found} == {2: why, 3: None}
+
+
+@pytest.mark.parametrize("is_by_ssh", [True, False])
+@pytest.mark.parametrize("is_for_space", [True, False])
+def test_link_is_measured_when_a_faster_one_might_make_room(
+    *, is_for_space: bool, is_by_ssh: bool
+) -> None:
+    """A slow link that was assumed lets the primary write more WAL meanwhile."""
+    reasons = (Rejection("first"), Rejection("second", is_for_space=is_for_space))
+    agent: Any = SimpleNamespace(is_by_ssh=is_by_ssh)
+    assert decision.depends_on_link(reasons, agent) == (is_for_space and is_by_ssh)

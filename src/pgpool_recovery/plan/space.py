@@ -171,7 +171,6 @@ def reject_full(name: str, target: TargetFacts) -> Iterator[Rejection]:
             "recovery can free anything, it writes files of its own, up to "
             f"{pretty_size(WORKING_BYTES)}.",
             hint="Make room.",
-            is_for_space=True,
         )
 
 
