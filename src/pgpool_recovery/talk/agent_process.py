@@ -65,11 +65,14 @@ class AgentProcess:
         with suppress(BrokenPipeError):  # The process may be gone already.
             self._stdin.close()
 
-    def end(self, undo_s: float, farewell_s: float = ENDS_WITHIN_S) -> None:
+    def end(
+        self, undo_s: float, farewell_s: float = ENDS_WITHIN_S, *, has_greeted: bool = False
+    ) -> None:
         """Close its input; if it does not end, send SIGTERM, and then SIGKILL.
 
         It has `farewell_s` to end by itself. After SIGTERM a local agent has `undo_s` for its undo.
-        As long as it says that it gets on, it has more time.
+        As long as it says that it gets on, it has more time; what a login prints in which no agent
+        `has_greeted` says nothing of the kind.
         """
         self.close_input()
         for end, within_s in (
@@ -80,11 +83,11 @@ class AgentProcess:
         ):
             if end is not None:
                 end()
-            if self._ends(within_s):
+            if self._ends(within_s, has_greeted=has_greeted):
                 break
         self._stdout.close()
 
-    def _ends(self, within_s: float) -> bool:
+    def _ends(self, within_s: float, *, has_greeted: bool) -> bool:
         """Wait for the process to end; return whether it did within `within_s`.
 
         End of file on its output usually wakes us up at once. Its exit is also polled, since a
@@ -96,7 +99,8 @@ class AgentProcess:
             if poll.poll(1000 * TICK_S):
                 if not os.read(self.output, READ_BYTES):
                     return self.status(max(0.0, deadline - time.monotonic())) is not None
-                deadline = time.monotonic() + within_s
+                if has_greeted:
+                    deadline = time.monotonic() + within_s
         return self._process.poll() is not None
 
 

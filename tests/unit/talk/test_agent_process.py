@@ -58,3 +58,18 @@ def test_end_of_its_errors_is_kept() -> None:
 def test_program_that_is_not_there() -> None:
     with pytest.raises(FileNotFoundError):
         AgentProcess(["/does/not/exist"])
+
+
+def test_login_that_prints_on_and_on_is_ended() -> None:
+    """Without a greeting, what it prints does not say that anything is undone."""
+    process = AgentProcess([sys.executable, "-c", "while True: print('Buy now')"])
+    process.end(undo_s=5.0, farewell_s=0.1)
+    assert process.status(0) == -15
+
+
+def test_agent_that_gets_on_has_more_time() -> None:
+    undoes = "import time\nfor n in range(20): print(n, flush=True); time.sleep(0.1)"
+    process = AgentProcess([sys.executable, "-c", undoes])
+    assert os.read(process.output, 100)
+    process.end(undo_s=1.0, farewell_s=1.0, has_greeted=True)
+    assert process.status(0) == 0
