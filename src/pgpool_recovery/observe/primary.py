@@ -75,6 +75,7 @@ def observe_primary(connection: Connection, *, looks_at_files: bool = True) -> P
         else wal_rate(**connection.row("wal_written")),
         wal_free_bytes=filesystem_of(data / "pg_wal").free_bytes,
         can_back_up=row["can_back_up"],
+        wal_directory=identity_of(data / "pg_wal"),
     )
 
 

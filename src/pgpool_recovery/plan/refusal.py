@@ -52,6 +52,7 @@ def refuse(situation: Situation) -> Iterator[Rejection]:
     yield from _reject_equipment(name, facts)
     yield from reject_leftovers(name, facts.target.configuration, facts.target.left_files)
     yield from _reject_tablespaces(name, facts)
+    yield from _reject_wal(name, facts)
     yield from reject_strays(name, facts)
     if facts.login_problem is not None:
         yield facts.login_problem
@@ -287,6 +288,21 @@ def _reject_tablespaces(name: str, facts: Facts) -> Iterator[Rejection]:
                 detail="Both nodes are on the same host.",
                 hint="Give the node another directory with tablespace_mapping in the settings.",
             )
+
+
+def _reject_wal(name: str, facts: Facts) -> Iterator[Rejection]:
+    """Report a pg_wal that leads to the primary's, as in a copy that was made with cp -a.
+
+    Every method would empty it, replace it, or have two servers write into it.
+    """
+    place = facts.target.wal
+    if place is not None and _is_same(facts.primary.wal_directory, place):
+        yield Rejection(
+            f"the WAL directory {place.path} of {name} is the primary's own",
+            detail="Both nodes are on the same host.",
+            hint=f"Replace the link {facts.target.data.path}/pg_wal by a directory of the node's "
+            "own, or correct wal_directory in the settings.",
+        )
 
 
 def _is_same(identity: object, place: PlaceFacts) -> bool:

@@ -404,7 +404,7 @@ class Conversation:
 
     def _close(self) -> None:
         self._say_no_more()
-        self._process.end(self._undo_s, has_greeted=self._has_greeted)
+        self._process.end(self._undo_s)
 
 
 @contextmanager

@@ -469,6 +469,7 @@ def _wal_place(words: Words, wal: WalDirectoryWords) -> PlaceFacts:
         is_own=wal.own,
         size=wal.size if wal.contents == "data" else Size(0),
         waiting=wal.waiting,
+        identity=situation.primary().wal_directory if wal.is_the_primarys else None,
     )
 
 

@@ -80,6 +80,7 @@ def primary(**changes: Any) -> PrimaryFacts:
         system_identifier=SYSTEM,
         is_in_recovery=False,
         data_directory=FileIdentity(boot_id="primary", device=1, inode=1),
+        wal_directory=FileIdentity(boot_id="primary", device=1, inode=2),
         is_configuration_inside=True,
         bin_directory="/usr/pgsql-15/bin",
         socket_directories=("/run/postgresql",),

@@ -267,6 +267,7 @@ class WalDirectoryWords:
     contents: Literal["data", "nothing", "missing"] = "data"
     size: Size = GB
     waiting: Size | None = None
+    is_the_primarys: bool = False
 
 
 @dataclass(frozen=True)

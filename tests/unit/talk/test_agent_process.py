@@ -60,16 +60,25 @@ def test_program_that_is_not_there() -> None:
         AgentProcess(["/does/not/exist"])
 
 
-def test_login_that_prints_on_and_on_is_ended() -> None:
-    """Without a greeting, what it prints does not say that anything is undone."""
-    process = AgentProcess([sys.executable, "-c", "while True: print('Buy now')"])
-    process.end(undo_s=5.0, farewell_s=0.1)
+def test_noise_without_end_is_ended() -> None:
+    process = AgentProcess([sys.executable, "-c", "while True: print('x', end='')"])
+    process.end(undo_s=60.0, farewell_s=0.5)
     assert process.status(0) == -15
 
 
-def test_agent_that_gets_on_has_more_time() -> None:
-    undoes = "import time\nfor n in range(20): print(n, flush=True); time.sleep(0.1)"
-    process = AgentProcess([sys.executable, "-c", undoes])
-    assert os.read(process.output, 100)
-    process.end(undo_s=1.0, farewell_s=1.0, has_greeted=True)
-    assert process.status(0) == 0
+UNDOES = """
+import signal, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("ready", flush=True)
+for number in range(8):
+    time.sleep(0.25)
+    print(number, flush=True)
+sys.exit(3)
+"""
+
+
+def test_undo_that_gets_on_has_more_time() -> None:
+    process = AgentProcess([sys.executable, "-c", UNDOES])
+    assert os.read(process.output, 100).startswith(b"ready")
+    process.end(undo_s=1.0, farewell_s=0.0)
+    assert process.status(0) == 3
