@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pgpool_recovery.blocks.link import Link
+from pgpool_recovery.blocks.link import FrameLink
 from pgpool_recovery.blocks.send import Sender, Sent
 from pgpool_recovery.blocks.source import SourceFiles
 from pgpool_recovery.blocks.throttle import Throttle
@@ -91,7 +91,7 @@ def measure(what: str, source: Path, target: Path, *, compresses: bool) -> None:
     """Make the target's files equal, and print how long that took."""
     with receiver_of(target_with_permit(target)) as (read_end, write_end, memory_of):
         stop = Stop()
-        link = Link(read_end, write_end, silence_s=WITHIN_S, check=stop.check)
+        link = FrameLink(read_end, write_end, silence_s=WITHIN_S, check=stop.check)
         files = SourceFiles(BlockSource(str(source), (), replace(FORMAT, block_bytes=BLOCK_BYTES)))
         compresses = compresses and zstd.is_available()
         sender = Sender(link, files, BLOCK_BYTES, stop, compresses=compresses)

@@ -4,14 +4,13 @@ from functools import partial
 from typing import Any
 
 from pgpool_recovery.config.settings import Settings
+from pgpool_recovery.decision import BothServers, look_further
 from pgpool_recovery.domain.error import Busy, Refused, Unreachable
 from pgpool_recovery.domain.event import pay_no_heed
 from pgpool_recovery.domain.node import RecoveryRequest, Target
-from pgpool_recovery.domain.record import replace
 from pgpool_recovery.facts.facts import Facts
 from pgpool_recovery.facts.policy import Policy
 from pgpool_recovery.observe.consent import why_unbound
-from pgpool_recovery.observe.link import measure_link
 from pgpool_recovery.observe.primary import observe_primary
 from pgpool_recovery.observe.target import observe_target
 from pgpool_recovery.plan.attach import streams
@@ -19,7 +18,6 @@ from pgpool_recovery.plan.document import failure_as_json, plan_as_json
 from pgpool_recovery.plan.ladder import make_plan
 from pgpool_recovery.plan.plan import Plan
 from pgpool_recovery.plan.stop import may_stop, once_lost, once_stopped
-from pgpool_recovery.recovery import depends_on_link, depends_on_source, with_sources
 from pgpool_recovery.run.called_agent import CalledAgent
 from pgpool_recovery.run.own_server import own_server
 from pgpool_recovery.run.sessions import agent_of, naming
@@ -69,13 +67,9 @@ def _foresee(
         seen = agent.ask(asked, timeout_s=patience)
         facts = observe_target(connection, agent, request, primary, settings, tidies=False)
         foreseen = _foreseen(target, facts, settings.policy)
-        plan = make_plan(target, foreseen, settings.policy)
-        if depends_on_source(plan, settings.policy):
-            foreseen = with_sources(connection, agent, request, foreseen, settings, {})
-            plan = make_plan(target, foreseen, settings.policy)
-        if depends_on_link(plan, agent):
-            foreseen = replace(foreseen, link_bytes_per_s=measure_link(agent, timeout_s=patience))
-            plan = make_plan(target, foreseen, settings.policy)
+        servers = BothServers(request, settings, connection, agent, lambda: primary)
+        plan_again = partial(make_plan, target, policy=settings.policy)
+        foreseen, plan = look_further(servers, foreseen, plan_again(foreseen), plan_again, {})
     told = partial(plan_as_json, target, facts, is_tidy=is_tidy, found=seen.what, unbound=unbound)
     if not streams(facts):
         return told(plan, stops=_is_stopped(facts, foreseen))

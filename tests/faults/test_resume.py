@@ -125,3 +125,22 @@ def test_cancelled_copy_of_an_empty_node_stays_and_is_completed(down: Cluster) -
     assert sent_mb(down) < 2 * HALF_MB
     assert_recovered(down, 1)
     assert left_over(node) == []
+
+
+def test_copy_whose_connection_is_lost_goes_on_in_the_same_run(down: Cluster) -> None:
+    """Where the old data must stay, nothing but a copy beside it is possible, and it stays."""
+    beside = f'{ANY_COPY}keep_old = "always"\nmax_rate = "30M"\ncompress = "none"\n'
+    primary, node = down.node(0), down.node(1)
+    with settings(down, beside, ANY_COPY):
+        call = Call(primary, node, "lost_connection")
+        until(lambda: copied_mb(down) > HALF_MB, within_s=30, what="half of the copy")
+        primary.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_progress_basebackup")
+        said = call.ends(60)
+        assert "basebackup failed; looking for another method" in said
+        assert "plan: delta: what an interrupted copy lacks" in said
+        assert "ERROR" not in said
+        started = Call(primary, node, "started", is_start=True)
+        assert "ERROR" not in started.ends(60)
+    down.pgpool.attach_node(1)
+    down.pgpool.wait_for_node(1, "up")
+    assert_recovered(down, 1)

@@ -125,7 +125,7 @@ def test_new_primary_dies_while_a_standby_follows(site: Site) -> None:
     write_settings(cluster, SLOW_COPY + 'stop_running = "standby"\n')
     before = len(pgpool.log_text())
     cluster.node(2).kill()
-    wait_until_said(site, "step 3 of 6: copy", before)
+    wait_until_said(site, "step 3 of 5: copy", before)
     new = cluster.node(0)
     assert not new.is_in_recovery
     new.kill()

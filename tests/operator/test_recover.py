@@ -175,7 +175,7 @@ def test_cause_of_a_failure_in_the_middle(site: Site) -> None:
     [run] = site.read("history", "--last", 1)["runs"]
     assert (run["state"], run["exit_status"]) == ("failed", 5)
     one = site.run("history", run["id"])
-    assert "step 3 of 6: copy" in one.stdout
+    assert "step 3 of 5: copy" in one.stdout
     assert "ERROR:  node 1: could not copy" in one.stdout
     assert str(directory) in one.stdout
 
@@ -228,7 +228,7 @@ def test_client_that_leaves(site: Site, number: signal.Signals) -> None:
     left, watched = site.log("left.log"), site.log("watched.log")
     with settings(site.cluster, SLOW_COPY):
         client = site.spawn("recover", 1, "--yes", log=left)
-        site.waits_for(left, "step 3 of 6: copy")
+        site.waits_for(left, "step 3 of 5: copy")
         client.signal(number)
         status = client.wait(timeout_s=10)
         if number is not signal.SIGKILL:
@@ -242,7 +242,7 @@ def test_client_that_leaves(site: Site, number: signal.Signals) -> None:
         assert site.node_status(1)["recovery"]["step"] == 3
 
         watcher = site.spawn("watch", 1, log=watched)
-        site.waits_for(watched, "step 3 of 6: copy")
+        site.waits_for(watched, "step 3 of 5: copy")
         primary = site.cluster.node(0)
         before = len(primary.log_text())
         cancelled = site.run("cancel", 1)
@@ -268,7 +268,7 @@ def test_runner_that_was_killed_is_found_by_the_next_command(site: Site) -> None
         machine.run(["kill", "-KILL", *runners], user="root")
         assert client.wait(timeout_s=30) == 8
         site.waits_for(log, "TARGET:  in a state that could not be learnt")
-    where = "was interrupted in step 3 of 6: copy about"
+    where = "was interrupted in step 3 of 5: copy about"
     for words in (["status"], ["check"], ["plan", 1]):
         assert where in site.run(*words).stdout, words
     status = site.run("status").stdout
@@ -276,7 +276,7 @@ def test_runner_that_was_killed_is_found_by_the_next_command(site: Site) -> None
     assert 'then run "pgpool-recovery recover 1"' in status
     number = site.node_status(1)["recovery"]["id"]
     told = site.run("history", number).output
-    assert "in step 3 of 6: copy about" in told
+    assert "in step 3 of 5: copy about" in told
     assert '"pgpool-recovery plan 1" shows what is on the target' in told
     again = site.run("recover", 1, "--yes")
     assert again.returncode == 0, again.output
@@ -305,7 +305,7 @@ def test_client_that_leaves_while_it_asks_the_primary(site: Site) -> None:
     psql = [primary.installation.program("psql"), "-h", str(primary.machine.socket_directory)]
     with settings(site.cluster, SLOW_COPY):
         client = site.spawn("recover", 1, "--yes", log=left)
-        site.waits_for(left, "step 3 of 6: copy")
+        site.waits_for(left, "step 3 of 5: copy")
         log = primary.machine.home / "lock.log"
         argv = [*psql, "-d", "postgres", "-f", str(locks)]
         holder = primary.machine.spawn(argv, log=log, env={"PGAPPNAME": "holder"})
@@ -397,7 +397,7 @@ def test_lost_terminal_without_pgpool(site: Site) -> None:
     left = site.log("left.log")
     with settings(site.cluster, SLOW_COPY):
         client = site.spawn("recover", 1, "--yes", "--without-pgpool", log=left)
-        site.waits_for(left, "step 3 of 6: copy")
+        site.waits_for(left, "step 3 of 5: copy")
         client.signal(signal.SIGHUP)
         assert client.wait(timeout_s=10) == 128 + signal.SIGHUP
         site.waits_for(left, "pgpool-recovery watch 1 --without-pgpool")

@@ -17,8 +17,8 @@ from pgpool_recovery.blocks.frame import (
     FORMATS,
     HEAD,
     Decoder,
-    Done,
     Failed,
+    FileDone,
     Frame,
     Has,
     Want,
@@ -188,7 +188,7 @@ class Replay:
         with receiving(target_of(self._target)) as (_, read_end, write_end):
             collector = threading.Thread(target=self._collect, args=(os.dup(read_end),))
             collector.start()
-            for part, kind in zip(parts, (Has, Done), strict=True):
+            for part, kind in zip(parts, (Has, FileDone), strict=True):
                 with suppress(BrokenPipeError):
                     os.write(write_end, part)
                 self._wait_for(kind)
@@ -221,7 +221,7 @@ class Replay:
 def check_done(answers: list[Frame], target: Path) -> None:
     """Fail if a file is reported as done that is not as the source's."""
     for frame in answers:
-        if isinstance(frame, Done):
+        if isinstance(frame, FileDone):
             path = {0: "base/5/1", 1: "base/5/2"}[frame.file]
             assert (target / path).read_bytes() == contents_of(*OURS[path])
 
@@ -229,7 +229,7 @@ def check_done(answers: list[Frame], target: Path) -> None:
 def test_whole_stream_is_reported_as_done(recorded: bytes, tmp_path: Path) -> None:
     source, target = pair(tmp_path)
     answers = Replay(target, within_s=20).answers_to(*parts_of(recorded))
-    assert {frame for frame in answers if isinstance(frame, Done)} == {Done(0), Done(1)}
+    assert {frame for frame in answers if isinstance(frame, FileDone)} == {FileDone(0), FileDone(1)}
     assert read(target) == read(source)
 
 

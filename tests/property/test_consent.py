@@ -8,6 +8,7 @@ from pgpool_recovery.facts.rejection import Rejection
 from pgpool_recovery.facts.step import (
     Clone,
     CopyBaseBackup,
+    Delta,
     DiscardWaiting,
     Incremental,
     PutOldBack,
@@ -16,6 +17,7 @@ from pgpool_recovery.facts.step import (
     RepointRunning,
     RestoreBackup,
     Rewind,
+    RunCommand,
     Step,
     SwapIn,
 )
@@ -49,7 +51,9 @@ DOES: dict[type[Step], str] = {
     Repoint: "WAL",
     Rewind: "blocks",
     Incremental: "blocks",
+    Delta: "blocks",
     RestoreBackup: "from the backup",
+    RunCommand: "from the backup",
     CopyBaseBackup: "full copy",
     RemoveOld: "removed first",
     DiscardWaiting: "second copy",
@@ -58,20 +62,34 @@ DOES: dict[type[Step], str] = {
 IN_PLACE = (Rewind, Incremental, RestoreBackup)
 
 
+def does(step: Step) -> set[str]:
+    if isinstance(step, Delta) and step.is_whole:
+        return {"full copy"}
+    return {DOES[type(step)]} if type(step) in DOES else set()
+
+
+def is_in_place(step: Step) -> bool:
+    match step:
+        case Delta():
+            return not step.is_whole
+        case RunCommand():
+            return step.method.keep_data
+    return isinstance(step, IN_PLACE)
+
+
 def effects(made: Plan, *, stops: bool) -> set[str]:
     """Return what the steps of a plan do, determined without plan/harm.py."""
     kinds = [type(step) for step in made.steps]
     has_old = made.old_data is not OldData.NONE
-    is_changed = any(kind in IN_PLACE for kind in kinds) and Clone not in kinds
+    is_changed = any(map(is_in_place, made.steps)) and Clone not in kinds
     others = {
         "stop": stops,
         "WAL of its own": made.gives_up is not None,
         "only copy": has_old and is_changed,
         "replaced": has_old and SwapIn in kinds,
     }
-    return {DOES[kind] for kind in kinds if kind in DOES} | {
-        name for name, is_so in others.items() if is_so
-    }
+    done = {name for name, is_so in others.items() if is_so}
+    return done.union(*map(does, made.steps))
 
 
 def allowed(found: set[str]) -> set[str]:
@@ -131,7 +149,9 @@ def test_plan_is_within_itself_and_within_its_method(case: Case, *, stops: bool)
         assert excess(harm, harm) == ()
         assert Agreement(harm, "somebody").refusal(made, stops=stops) is None
         stopped = stops and made.method not in (Method.ATTACH, Method.REPOINT)
-        assert excess(harm_of(made, stops=stopped), up_to(made.method)) == ()
+        ends_copy = any(isinstance(step, Delta) and step.is_whole for step in made.steps)
+        method = Method.BASEBACKUP if ends_copy else made.method
+        assert excess(harm_of(made, stops=stopped), up_to(method)) == ()
 
 
 @settings(many, max_examples=60)

@@ -29,6 +29,7 @@ from pgpool_recovery.facts.step import (
     Reserve,
     RestoreBackup,
     Rewind,
+    RunCommand,
     Step,
     SwapIn,
     TakeOut,
@@ -43,6 +44,7 @@ from tests.unit.plan.words import (
     IN_RECOVERY,
     BackupWords,
     BaseWords,
+    CommandWords,
     ConnectionsWords,
     ControlWords,
     ExpectedRefusal,
@@ -78,13 +80,14 @@ CHANGES: dict[Method, set[type[Step]]] = {
     Method.REWIND: {Rewind, Incremental},
     Method.INCREMENTAL: {Incremental},
     Method.RESTORE: {RestoreBackup},
+    Method.COMMAND: {RunCommand},
     Method.DELTA: {Delta},
     Method.BASEBACKUP: {CopyBaseBackup},
 }
 """The steps by which each method changes the data."""
 DESTROYS = (
     *(DiscardWaiting, PutOldBack, RemoveOld, TakeOut),
-    *(Rewind, Incremental, RestoreBackup, Delta),
+    *(Rewind, Incremental, RestoreBackup, Delta, RunCommand),
 )
 PLACES = (Repoint, SwapIn, PutInPlace)
 """Only after one of these can a server be started on the data directory."""
@@ -97,6 +100,16 @@ lsns = st.builds(
 segments = st.integers(0x0A, 0x63).map(lambda number: Lsn(number * SEGMENT))
 timelines = st.integers(1, 4).map(TimelineId)
 points = st.builds(Point, timelines, lsns)
+commands = st.lists(
+    st.builds(
+        CommandWords,
+        name=st.sampled_from(("barman", "rsync")),
+        keep_data=st.booleans(),
+        problem=st.none() | st.just("No such file or directory."),
+    ),
+    max_size=2,
+    unique_by=lambda one: one.name,
+).map(tuple)
 often = st.sampled_from((True, True, True, False))
 sizes = st.integers(0, 60).map(lambda number: Size(number * GB))
 
@@ -261,6 +274,7 @@ anything = st.builds(
     ),
     policy=policies,
     backup=st.none() | st.builds(BackupWords, start=points, stop=points),
+    commands=commands,
 )
 reachable = st.builds(
     Words,
@@ -271,6 +285,7 @@ reachable = st.builds(
     tablespaces=tablespaces("own", "new", "moved"),
     filesystems=st.just({"/": Size(1000 * GB)}),
     backup=st.none() | st.builds(BackupWords, start=points, stop=points),
+    commands=commands,
 )
 running = st.builds(
     Words,
@@ -292,6 +307,13 @@ def cases(words: st.SearchStrategy[Words]) -> st.SearchStrategy[Case]:
 def positions(made: Plan, kinds: tuple[type[Step], ...]) -> list[int]:
     """Return the positions of all steps of some kinds."""
     return [number for number, step in enumerate(made.steps) if isinstance(step, kinds)]
+
+
+def in_place(made: Plan) -> list[int]:
+    """Return the positions of the steps that change the data directory itself, or a clone of it."""
+    kinds = (Rewind, Incremental, RestoreBackup, Delta, RunCommand)
+    steps = [(number, made.steps[number]) for number in positions(made, kinds)]
+    return [n for n, one in steps if not isinstance(one, RunCommand) or one.method.keep_data]
 
 
 def promise_2_nothing_is_destroyed_before_target_and_slot_are_ours(made: Plan, _case: Case) -> None:
@@ -321,7 +343,7 @@ def the_directory_can_be_started_by_nothing_but_the_last_step(made: Plan, case: 
     """Promise 4."""
     assert positions(made, PLACES) == [len(made.steps) - 1]
     out = positions(made, (Clone, TakeOut))
-    changing = positions(made, (Rewind, Incremental, RestoreBackup, Delta))
+    changing = in_place(made)
     is_out_already = case.facts.target.is_away
     assert not changing or is_out_already or out[0] < changing[0]
 
@@ -332,7 +354,7 @@ def old_data_that_stays_is_touched_by_no_step(made: Plan, _case: Case) -> None:
         return
     assert made.point_of_no_return is None
     assert not positions(made, (RemoveOld, TakeOut, PutInPlace))
-    changing = positions(made, (Rewind, Incremental, RestoreBackup, Delta))
+    changing = in_place(made)
     assert not changing or positions(made, (Clone,))[0] < changing[0]
 
 
@@ -341,6 +363,7 @@ def a_method_is_passed_over_for_a_reason(made: Plan, case: Case) -> None:
     if case.facts.target.server_pid is not None:
         before &= {Method.ATTACH}
     unexpected = {Method.REPOINT, *({Method.RESTORE} if case.facts.backup is None else ())}
+    unexpected |= set() if case.facts.own_methods else {Method.COMMAND}
     assert {over.method for over in made.passed_over} >= before - unexpected
     assert all(over.reasons for over in made.passed_over)
 
@@ -514,7 +537,9 @@ def test_promise_2_full_copy_without_room_is_not_begun(case: Case) -> None:
     changed = replace(without_room(case.facts), primary=replace(case.facts.primary, data_bytes=9))
     made = make_plan(case.target, changed, policy)
     assert not isinstance(made, Plan)
-    assert any(NO_ROOM.match(reason.message) for reason in made)
+    reasons = [reason for reason in made if NO_ROOM.match(reason.message)]
+    assert reasons
+    assert all(reason.is_for_space == reason.message.startswith("not") for reason in reasons)
 
 
 @many

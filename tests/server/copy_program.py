@@ -93,4 +93,5 @@ def pump(
     sink.shutdown(socket.SHUT_WR)
 
 
-main()
+if __name__ == "__main__":
+    main()

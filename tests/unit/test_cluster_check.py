@@ -1,6 +1,7 @@
 """What a check has the nodes try on the way to each other, and what it does when time is up."""
 
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -95,3 +96,21 @@ def test_what_was_found_in_time_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     assert slow.message == "node 2 could not be examined within 0.2 s"
     peers = {place: one.peers for place, one in found.items() if isinstance(one, NodeFacts)}
     assert {place: set(tried) for place, tried in peers.items()} == {0: {3}, 3: set()}
+
+
+def test_node_that_fails_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    def look_at_node(_: Any, place: int, *others: Any) -> Iterator[NodeFacts]:
+        turns, until = others[-2:]
+        if place == 1:
+            raise Unreachable("it is gone")
+        yield node(0)
+        assert list(turns.in_turn(place, until)) == []
+
+    monkeypatch.setattr(cluster_check, "look_at_node", look_at_node)
+    nodes = tuple(Target(f"server{number}", "/data", NodeId(number), 5432) for number in range(2))
+    settings = Settings(timeout=TimeoutSettings(check_s=60))
+    began = time.monotonic()
+    cluster_check.look_at_all(
+        CheckQuestion(nodes, PoolFacts()), situation.primary(), 0, settings, 5432
+    )
+    assert time.monotonic() - began < 30

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from pgpool_recovery import recovery
+from pgpool_recovery import decision, recovery
 from pgpool_recovery.config.settings import Settings
+from pgpool_recovery.decision import BothServers
 from pgpool_recovery.domain.error import (
     Cancelled,
     Filled,
@@ -147,10 +148,10 @@ def test_copy_from_a_standby_that_failed_goes_on_with_another_server(
     unread: list[dict[NodeId, Any]] = []
 
     def choose(*words: object) -> Any:
-        *_, failed, _state, found = words
-        assert failed == ()
-        unread.append(dict(found))  # type: ignore[call-overload]
-        source = None if found else NodeId(2)
+        tried: Any = words[-1]
+        assert tried.failed == ()
+        unread.append(dict(tried.unread))
+        source = None if tried.unread else NodeId(2)
         return SimpleNamespace(method=Method.BASEBACKUP, sentences=tuple, source=source)
 
     monkeypatch.setattr(recovery, "choose", choose)
@@ -162,11 +163,21 @@ def test_copy_from_a_standby_that_failed_goes_on_with_another_server(
 def test_source_that_failed_is_known_even_if_it_no_longer_streams(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(recovery, "observe_sources", lambda *_: (Source(NodeId(3)),))
+    monkeypatch.setattr(decision, "observe_sources", lambda *_: (Source(NodeId(3)),))
     why = Rejection("it was promoted")
     nothing: Any = None
-    found = recovery.with_sources(
-        nothing, nothing, nothing, facts(), Settings(), {NodeId(2): why}
-    ).sources
+    servers = BothServers(nothing, Settings(), nothing, nothing, nothing)
+    found = decision.with_sources(servers, facts(), {NodeId(2): why}).sources
     assert found is not None
     assert {one.node_id: one.failed for one in found} == {2: why, 3: None}
+
+
+@pytest.mark.parametrize("is_by_ssh", [True, False])
+@pytest.mark.parametrize("is_for_space", [True, False])
+def test_link_is_measured_when_a_faster_one_might_make_room(
+    *, is_for_space: bool, is_by_ssh: bool
+) -> None:
+    """A slow link that was assumed lets the primary write more WAL meanwhile."""
+    reasons = (Rejection("first"), Rejection("second", is_for_space=is_for_space))
+    agent: Any = SimpleNamespace(is_by_ssh=is_by_ssh)
+    assert decision.depends_on_link(reasons, agent) == (is_for_space and is_by_ssh)

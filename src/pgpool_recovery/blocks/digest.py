@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from hashlib import sha256
 
-from pgpool_recovery.blocks.frame import DIGEST_BYTES, Run
+from pgpool_recovery.blocks.frame import DIGEST_BYTES, BlockRun
 from pgpool_recovery.files.text import bytes_of
 
 
@@ -23,12 +23,12 @@ def zero_digest_of(block_bytes: int) -> bytes:
     return digests_of(memoryview(bytes(block_bytes)), block_bytes)
 
 
-def differing(ours: bytes, theirs: bytes, zero: bytes) -> Iterator[Run]:
+def differing(ours: bytes, theirs: bytes, zero: bytes) -> Iterator[BlockRun]:
     """Yield the runs of blocks whose digests differ, or that only we have.
 
     >>> a, b, z = b"a" * 16, b"b" * 16, b"z" * 16
     >>> list(differing(a + b + b + a + z, a + a + a + a, z))
-    [Run(first=1, blocks=2, is_zero=False), Run(first=4, blocks=1, is_zero=True)]
+    [BlockRun(first=1, blocks=2, is_zero=False), BlockRun(first=4, blocks=1, is_zero=True)]
     """
     first, count, is_zero = 0, 0, False
     for number in range(len(ours) // DIGEST_BYTES):
@@ -39,12 +39,12 @@ def differing(ours: bytes, theirs: bytes, zero: bytes) -> Iterator[Run]:
             count += 1
             continue
         if count:
-            yield Run(first, count, is_zero)
+            yield BlockRun(first, count, is_zero)
             count = 0
         if differs:
             first, count, is_zero = number, 1, digest == zero
     if count:
-        yield Run(first, count, is_zero)
+        yield BlockRun(first, count, is_zero)
 
 
 class SentDigest:
@@ -56,7 +56,7 @@ class SentDigest:
     def __init__(self, path: str) -> None:
         self._hash = sha256(bytes_of(path) + b"\0")
 
-    def add(self, first: int, runs: tuple[Run, ...], digests: bytes) -> None:
+    def add(self, first: int, runs: tuple[BlockRun, ...], digests: bytes) -> None:
         """Add runs of a chunk, and the digests of their blocks, without those of zeros."""
         numbers = [str(number) for run in runs for number in run]
         self._hash.update(f"{first}:{','.join(numbers)}:".encode())

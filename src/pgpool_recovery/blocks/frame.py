@@ -48,7 +48,7 @@ class Digests(NamedTuple):
     digests: bytes
 
 
-class Run(NamedTuple):
+class BlockRun(NamedTuple):
     """Adjacent blocks, numbered within their chunk; the blocks of zeros are not sent."""
 
     first: int
@@ -65,7 +65,7 @@ class Blocks(NamedTuple):
     file: int
     first: int
     raw_bytes: int
-    runs: tuple[Run, ...]
+    runs: tuple[BlockRun, ...]
     data: bytes
 
 
@@ -83,7 +83,7 @@ class Gone(NamedTuple):
     file: int
 
 
-class Done(NamedTuple):
+class FileDone(NamedTuple):
     """From the receiver: the file is like the sender's, and on disk."""
 
     file: int
@@ -99,7 +99,7 @@ class Beat(NamedTuple):
     """From both: there is nothing to send, but we are alive."""
 
 
-Frame = Want | Has | Digests | Blocks | End | Gone | Done | Failed | Beat
+Frame = Want | Has | Digests | Blocks | End | Gone | FileDone | Failed | Beat
 
 Encode = Callable[..., bytes]
 Decode = Callable[[bytes], Frame]
@@ -118,7 +118,7 @@ def malformed(why: str) -> Undone:
 def encode(frame: Frame) -> bytes:
     """Return the bytes of a frame.
 
-    >>> encode(Done(7))
+    >>> encode(FileDone(7))
     b'A\\x00\\x00\\x00\\x04\\x00\\x00\\x00\\x07'
     """
     kind, body_of, _ = FORMATS[type(frame)]
@@ -190,14 +190,14 @@ def _blocks(body: bytes) -> Blocks:
     return Blocks(index, first, raw_bytes, runs, body[begin:])
 
 
-def _runs(data: bytes) -> Iterator[Run]:
+def _runs(data: bytes) -> Iterator[BlockRun]:
     """Yield runs, which are in order and do not touch what another one has."""
     reached = 0
     for first, count, is_zero in RUN.iter_unpack(data):
         if first < reached or count == 0 or is_zero > 1:
             raise ValueError("its runs are not in order")
         reached = first + count
-        yield Run(first, count, bool(is_zero))
+        yield BlockRun(first, count, bool(is_zero))
     if reached * MIN_BLOCK_BYTES > CHUNK_BYTES:
         raise ValueError("its runs go past the end of a chunk")
 
@@ -223,7 +223,7 @@ FORMATS: Mapping[type[Frame], tuple[bytes, Encode, Decode]] = {
     Blocks: (b"B", _blocks_body, _blocks),
     End: (b"E", lambda frame: NUMBER.pack(*frame[:2]) + frame.digest, _end),
     Gone: (b"G", lambda frame: INDEX.pack(*frame), lambda body: Gone(*INDEX.unpack(body))),
-    Done: (b"A", lambda frame: INDEX.pack(*frame), lambda body: Done(*INDEX.unpack(body))),
+    FileDone: (b"A", lambda frame: INDEX.pack(*frame), lambda body: FileDone(*INDEX.unpack(body))),
     Failed: (b"X", lambda frame: frame.record, Failed),
     Beat: (b"K", lambda _: b"", _beat),
 }

@@ -17,7 +17,7 @@ TICK_S = 0.2
 BEAT_S = 5.0
 
 
-class Link:
+class FrameLink:
     """Frames to and from another process; both descriptors stay the caller's.
 
     One thread receives. Others may send, and a thread of the link itself sends a sign of life when

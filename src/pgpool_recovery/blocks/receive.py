@@ -22,16 +22,16 @@ from pgpool_recovery.blocks.frame import (
     DIGEST_BYTES,
     Blocks,
     Digests,
-    Done,
     End,
     Failed,
+    FileDone,
     Frame,
     Gone,
     Has,
     Want,
     malformed,
 )
-from pgpool_recovery.blocks.link import TICK_S, Link
+from pgpool_recovery.blocks.link import TICK_S, FrameLink
 from pgpool_recovery.blocks.path import CONTROL_FILE
 from pgpool_recovery.blocks.target import TargetFiles
 from pgpool_recovery.domain.bug import kind_of
@@ -52,7 +52,7 @@ ENDS_WITHIN_S = 2.0
 ZEROS = bytes(1 << 16)
 
 
-class Written(NamedTuple):
+class _Written(NamedTuple):
     """A file that has its contents, and is synced next."""
 
     file: int
@@ -76,7 +76,7 @@ class Growing:
 class Receiver:
     """Receives files until the sender ends the link."""
 
-    def __init__(self, link: Link, target: BlockTarget) -> None:
+    def __init__(self, link: FrameLink, target: BlockTarget) -> None:
         self._link = link
         self._target = target
         self._block_bytes = target.format.block_bytes
@@ -87,7 +87,7 @@ class Receiver:
         """The lengths of the files as they were when they were hashed."""
         self._wanted: queue.SimpleQueue[Want | None] = queue.SimpleQueue()
         self._done: deque[int] = deque()
-        self._written: queue.Queue[Written | None] = queue.Queue(UNSYNCED_FILES)
+        self._written: queue.Queue[_Written | None] = queue.Queue(UNSYNCED_FILES)
         self._failure: RecoveryError | None = None
         self._has_ended = threading.Event()
         self._hasher = threading.Thread(target=self._hash_and_tell, daemon=True)
@@ -256,9 +256,9 @@ class Receiver:
             error.filename = str(self._files.shown(growing.path))
             raise
         del self._growing[end.file]
-        self._put(Written(end.file, growing.path, descriptor))
+        self._put(_Written(end.file, growing.path, descriptor))
 
-    def _put(self, written: Written) -> None:
+    def _put(self, written: _Written) -> None:
         while self._failure is None:
             try:
                 self._written.put(written, timeout=TICK_S)
@@ -333,7 +333,7 @@ class Receiver:
 
     def _tell_done(self) -> None:
         while self._done:
-            self._link.send(Done(self._done.popleft()))
+            self._link.send(FileDone(self._done.popleft()))
 
     def _hash_file(self, files: TargetFiles, wanted: Want, buffer: memoryview) -> None:
         descriptor = files.open_for_reading(wanted.path)

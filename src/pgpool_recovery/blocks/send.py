@@ -9,18 +9,18 @@ from pgpool_recovery.blocks.digest import SentDigest, differing, digests_of, zer
 from pgpool_recovery.blocks.frame import (
     CHUNK_BYTES,
     DIGEST_BYTES,
+    BlockRun,
     Blocks,
     Digests,
-    Done,
     End,
     Failed,
+    FileDone,
     Gone,
     Has,
-    Run,
     Want,
     malformed,
 )
-from pgpool_recovery.blocks.link import Link
+from pgpool_recovery.blocks.link import FrameLink
 from pgpool_recovery.blocks.path import CONTROL_FILE
 from pgpool_recovery.blocks.source import SourceFiles
 from pgpool_recovery.blocks.throttle import Throttle
@@ -51,7 +51,7 @@ class Sent:
     vanished: tuple[str, ...]
 
 
-class Counts:
+class _Counts:
     """What was done so far."""
 
     def __init__(self) -> None:
@@ -64,7 +64,7 @@ class Sender:
 
     def __init__(
         self,
-        link: Link,
+        link: FrameLink,
         files: SourceFiles,
         block_bytes: int,
         stop: Stop,
@@ -96,7 +96,7 @@ class Sender:
         """
         if len(set(paths)) < len(paths):
             raise Undone("a file was to be sent twice at the same time")
-        counts, began_bytes = Counts(), self._link.sent_bytes
+        counts, began_bytes = _Counts(), self._link.sent_bytes
         try:
             for index, path in self._announced(paths):
                 self._send_file(index, path, counts, throttle, on_progress)
@@ -131,7 +131,7 @@ class Sender:
         self,
         index: int,
         path: str,
-        counts: Counts,
+        counts: _Counts,
         throttle: Throttle,
         on_progress: Callable[[int], None],
     ) -> None:
@@ -186,14 +186,14 @@ class Sender:
         self._link.send(self._packed(index, first, runs, b"".join(parts)))
         return sum(run.blocks for run in runs)
 
-    def _blocks_of(self, path: str, first: int, run: Run, data: memoryview) -> memoryview:
+    def _blocks_of(self, path: str, first: int, run: BlockRun, data: memoryview) -> memoryview:
         end = run.first + run.blocks
         blocks = data[run.first * self._block_bytes : end * self._block_bytes]
         if self._check_pages is not None:
             self._check_pages(path, first + run.first, blocks)
         return blocks
 
-    def _packed(self, index: int, first: int, runs: tuple[Run, ...], data: bytes) -> Blocks:
+    def _packed(self, index: int, first: int, runs: tuple[BlockRun, ...], data: bytes) -> Blocks:
         if self._compresses and data:
             packed = zstd.compress(data, LEVEL)
             if len(packed) < SHRINKS_TO * len(data):
@@ -236,7 +236,7 @@ class Sender:
     def _take(self, frame: object) -> None:
         """Take what is no digest: a file that is finished, or a failure, which is raised."""
         match frame:
-            case Done(index) if index in self._unfinished:
+            case FileDone(index) if index in self._unfinished:
                 self._unfinished.discard(index)
             case Failed(text):
                 raise _failure_of(text)

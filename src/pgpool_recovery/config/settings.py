@@ -305,7 +305,7 @@ class MethodSettings:
     """A command that makes the data directory, as a method of the user's own.
 
     `command` has placeholders (PLACEHOLDERS); `nodes` are the nodes that it is for, all if there
-    are none. The limits are in seconds, for the command and for its silence.
+    are none.
     """
 
     command: CommandWords = CommandWords(())
@@ -313,7 +313,9 @@ class MethodSettings:
     in_backup: bool = False
     nodes: tuple[NodeId, ...] = ()
     timeout_s: float | None = None
+    """The whole command; None lets it take as long as it likes."""
     stall_s: float | None = None
+    """How long it may print nothing; None is no limit."""
 
 
 @record

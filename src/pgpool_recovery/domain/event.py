@@ -27,9 +27,9 @@ class StepStarted:
 
 @record
 class Progress:
-    """How far the copy is; `total_bytes` is an estimate, or 0 if there is none.
+    """How far a step is, in bytes that it copies, removes or checks.
 
-    `is_comparison`: the bytes are not copied but compared.
+    `total_bytes` is an estimate, or 0 if there is none. `is_comparison`: the bytes are compared.
     """
 
     done_bytes: int
@@ -116,7 +116,7 @@ def as_text(event: Event) -> list[str]:
     """Return the lines that describe an event to a person, free of line breaks.
 
     >>> as_text(Progress(512 * 2**20, 2**30, 64 * 2**20))
-    ['512 MB of 1024 MB copied (50 %), 64.0 MB/s, 8 s left']
+    ['512 MB of 1024 MB (50 %), 64.0 MB/s, 8 s left']
     >>> as_text(Progress(2**20, 2**21, 2**20, is_comparison=True))
     ['1024 kB of 2048 kB compared (50 %), 1.0 MB/s, 1 s left']
     """
@@ -165,9 +165,9 @@ def _lines(event: Event) -> list[str]:
 def _progress_text(progress: Progress) -> str:
     if progress.total_bytes == 0:
         rate = f"{progress.bytes_per_s / 2**20:.1f} MB/s"
-        return f"{pretty_size(progress.done_bytes)} received, {rate}"
-    done = "compared" if progress.is_comparison else "copied"
-    text = f"{pretty_size(progress.done_bytes)} of {pretty_size(progress.total_bytes)} {done}"
+        return f"{pretty_size(progress.done_bytes)}, {rate}"
+    text = f"{pretty_size(progress.done_bytes)} of {pretty_size(progress.total_bytes)}"
+    text += " compared" if progress.is_comparison else ""
     if progress.total_bytes > 0:
         text += f" ({min(100, 100 * progress.done_bytes // progress.total_bytes)} %)"
     if progress.bytes_per_s > 0:

@@ -10,8 +10,7 @@ class OwnMethod:
     `command` has placeholders (domain/placeholder.py). `keep_data`: it works on what the node has,
     instead of an empty directory. `in_backup`: it copies from the primary, which is in backup mode
     meanwhile, and we write backup_label. `timeout_s` and `stall_s` limit how long it may run, and
-    how long it may print nothing; None: the limit of the runner, and none. `problem` is why the
-    target cannot run it.
+    how long it may print nothing; None: any time. `problem` is why the target cannot run it.
     """
 
     name: str

@@ -9,7 +9,8 @@ class Rejection:
     """A reason in the parts of a PostgreSQL error; `kind` is the failure that it results in.
 
     `is_aside`: it is about a method that was passed over, in addition to the reasons of the last
-    method.
+    method. `is_for_space`: a disk is too small for what a method would write, as far as that was
+    estimated.
     """
 
     message: str
@@ -17,6 +18,7 @@ class Rejection:
     hint: str | None = None
     kind: type[RecoveryError] = Refused
     is_aside: bool = False
+    is_for_space: bool = False
 
 
 def as_error(rejections: tuple[Rejection, ...]) -> RecoveryError:

@@ -174,6 +174,15 @@ def sync_opened(descriptor: int) -> None:
         os.fsync(descriptor)
 
 
+def empty_file(path: Path) -> None:
+    """Empty a file that could not be synced, for the reason in `sync_opened`."""
+    descriptor = open_in_place(path)
+    try:
+        os.ftruncate(descriptor, 0)
+    finally:
+        os.close(descriptor)
+
+
 @contextmanager
 def _emptying(descriptor: int) -> Iterator[None]:
     try:

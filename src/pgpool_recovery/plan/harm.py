@@ -152,17 +152,24 @@ UNATTENDED = {
 def harm_of(plan: Plan, *, stops: bool = False) -> Harm:
     """Return what a plan does; `stops`: a running server was stopped for it, or will be."""
     kinds = [type(step) for step in plan.steps]
-    reach = max((BY_STEP[kind] for kind in kinds if kind in BY_STEP), default=Reach.NOTHING)
+    reach = max(map(_reach, plan.steps), default=Reach.NOTHING)
     leaves = DiscardWaiting in kinds or PutOldBack in kinds
     found = {Loss.STOP: stops, Loss.LEFT: leaves, Loss.WAL: plan.gives_up is not None}
     losses = frozenset(loss for loss, is_so in found.items() if is_so)
     return Harm(reach, BY_OLD_DATA[plan.old_data], losses)
 
 
+def _reach(step: Step) -> Reach:
+    if isinstance(step, Delta) and step.is_whole:  # It ends a full copy, which replaces all.
+        return Reach.COPY
+    return BY_STEP.get(type(step), Reach.NOTHING)
+
+
 def up_to(method: Method) -> Harm:
     """Return the most harm that a method can do, whatever it finds.
 
-    Methods of the same reach, such as rewind and incremental, are equal here.
+    Methods of the same reach, such as rewind and incremental, are equal here. A delta that goes on
+    from an interrupted full copy counts as that copy.
     """
     reach = BY_METHOD[method]
     if reach < Reach.WAL:

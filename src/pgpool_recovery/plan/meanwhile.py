@@ -92,6 +92,7 @@ def reject_kept_wal(primary: PrimaryFacts, forecast: Meanwhile | None) -> Iterat
             detail=f"The filesystem of its WAL has {pretty_size(free)} free, but {forecast}, which "
             "the slot would retain.",
             hint="Make room there.",
+            is_for_space=True,
         )
 
 

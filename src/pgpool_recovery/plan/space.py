@@ -201,6 +201,7 @@ def reject_wal_room(
             detail=f"The filesystem of {place.path} has {pretty_size(free)} free, but the WAL that "
             f"{name} fetches needs about {pretty_size(needed)}.",
             hint="Make room.",
+            is_for_space=True,
         )
 
 
@@ -214,6 +215,7 @@ def reject_growth(name: str, primary: PrimaryFacts, target: TargetFacts) -> Iter
                 "but the additional data of the primary and its WAL need about "
                 f"{pretty_size(room.needed_bytes)}.",
                 hint="Make room.",
+                is_for_space=True,
             )
 
 
@@ -231,6 +233,7 @@ def reject_space(name: str, found: Iterable[Space], policy: KeepOld) -> Iterable
                 f"not enough space on {name}",
                 detail=_space_text(space, policy),
                 hint=_space_hint(space, policy),
+                is_for_space=True,
             )
 
 

@@ -5,7 +5,7 @@ each of them whole, since full_page_writes is in force during a backup, whatever
 (do_pg_backup_start in src/backend/access/transam/xlog.c). So replay repairs them.
 """
 
-from pgpool_recovery.domain.wal import Point, TimelineId, parse_lsn
+from pgpool_recovery.domain.wal import Lsn, Point, TimelineId, parse_lsn
 from pgpool_recovery.facts.blocks import BlockFormat, BlockSource, FileBackup
 from pgpool_recovery.postgres.connection import Connection
 
@@ -13,12 +13,24 @@ RENAMED_IN = 15
 """pg_backup_start and pg_backup_stop had other names before, and an argument more."""
 
 
+def begin_backup(connection: Connection, major: int, label: str) -> Lsn:
+    """Begin a backup in this session; return where replay of what is read from now on begins."""
+    query = "backup_start" if major >= RENAMED_IN else "backup_start_14"
+    return parse_lsn(connection.row(query, label=label)["lsn"])
+
+
+def end_backup(connection: Connection, major: int) -> str:
+    """End the backup of this session; return its backup_label, which belongs into the copy."""
+    query = "backup_stop" if major >= RENAMED_IN else "backup_stop_14"
+    label: str = connection.row(query)["label"]
+    return label
+
+
 def start_file_backup(connection: Connection, label: str) -> FileBackup:
     """Begin a backup; the server ends it when the session ends, whatever happens to us."""
     files = connection.row("files")
     major = files["version"] // 10000
-    query = "backup_start" if major >= RENAMED_IN else "backup_start_14"
-    lsn = parse_lsn(connection.row(query, label=label)["lsn"])
+    lsn = begin_backup(connection, major, label)
     # Read after the start: its checkpoint is the one that replay begins with.
     timeline = TimelineId(connection.row("files")["timeline"])
     locations = {row["oid"]: row["location"] for row in connection.rows("tablespaces_in_place_too")}
@@ -35,6 +47,4 @@ def start_file_backup(connection: Connection, label: str) -> FileBackup:
 
 def stop_file_backup(connection: Connection, backup: FileBackup) -> str:
     """End the backup; return the contents of its backup_label."""
-    query = "backup_stop" if backup.major >= RENAMED_IN else "backup_stop_14"
-    label: str = connection.row(query)["label"]
-    return label
+    return end_backup(connection, backup.major)

@@ -8,7 +8,7 @@ from pgpool_recovery.domain.error import RecoveryError
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.domain.wal import Point
 from pgpool_recovery.facts.step import CheckMade, RunCommand
-from pgpool_recovery.postgres.own_backup import OwnBackup
+from pgpool_recovery.postgres.file_backup import begin_backup, end_backup
 from pgpool_recovery.postgres.wal import read_wal
 from pgpool_recovery.run.party import Party, take_step
 from pgpool_recovery.talk.protocol import TakeStep, WriteLabel
@@ -20,9 +20,9 @@ def run_command(party: Party, step: RunCommand) -> TargetState:
     """Wait for the command, which the agent ends after the limit that the settings give it."""
     if not step.method.in_backup:
         return _run(party, step)
-    with _backup(party, step) as backup:
+    with _backup(party, step):
         state = _run(party, step)
-    asked = WriteLabel(step.places.data.new, backup.end())
+    asked = WriteLabel(step.places.data.new, end_backup(party.connection, step.major))
     party.agent.ask(asked, timeout_s=party.deadlines.answer_s)
     return state
 
@@ -35,20 +35,20 @@ def _run(party: Party, step: RunCommand) -> TargetState:
 
 
 @contextmanager
-def _backup(party: Party, step: RunCommand) -> Iterator[OwnBackup]:
+def _backup(party: Party, step: RunCommand) -> Iterator[None]:
     """Begin a backup whose WAL the slot retains, and end it if the command fails.
 
     The session goes on after a failure, because another method may follow.
     """
     party.checkpoint()
-    backup = OwnBackup(party.connection, step.major, LABEL)
+    start = begin_backup(party.connection, step.major, LABEL)
     try:
         timeline = read_wal(party.connection).history.current
-        party.slot.require(Point(timeline, backup.start))
-        yield backup
+        party.slot.require(Point(timeline, start))
+        yield
     except BaseException:
         with suppress(RecoveryError):  # A lost session has ended it, and is reported as such.
-            backup.end()
+            end_backup(party.connection, step.major)
         raise
 
 

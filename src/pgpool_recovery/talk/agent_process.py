@@ -68,25 +68,27 @@ class AgentProcess:
     def end(self, undo_s: float, farewell_s: float = ENDS_WITHIN_S) -> None:
         """Close its input; if it does not end, send SIGTERM, and then SIGKILL.
 
-        It has `farewell_s` to end by itself. After SIGTERM a local agent has `undo_s` for its undo.
-        As long as it says that it gets on, it has more time.
+        It has `farewell_s` to end by itself. After SIGTERM a local agent has `undo_s` for its undo,
+        and more as long as it says that it gets on; ssh ends at once. Before that, what it prints
+        counts for nothing: a login may print without end.
         """
         self.close_input()
-        for end, within_s in (
-            (None, farewell_s),
-            (self._process.terminate, undo_s),
+        for end, within_s, is_undo in (
+            (None, farewell_s, False),
+            (self._process.terminate, undo_s, True),
             # Like a crash of its host, which the next recovery deals with.
-            (self._process.kill, ENDS_WITHIN_S),
+            (self._process.kill, ENDS_WITHIN_S, False),
         ):
             if end is not None:
                 end()
-            if self._ends(within_s):
+            if self._ends(within_s, is_renewed=is_undo):
                 break
         self._stdout.close()
 
-    def _ends(self, within_s: float) -> bool:
+    def _ends(self, within_s: float, *, is_renewed: bool) -> bool:
         """Wait for the process to end; return whether it did within `within_s`.
 
+        `is_renewed`: that time begins anew with whatever it prints.
         End of file on its output usually wakes us up at once. Its exit is also polled, since a
         process that outlives it, such as a master connection of ssh, may keep that output open.
         """
@@ -96,7 +98,8 @@ class AgentProcess:
             if poll.poll(1000 * TICK_S):
                 if not os.read(self.output, READ_BYTES):
                     return self.status(max(0.0, deadline - time.monotonic())) is not None
-                deadline = time.monotonic() + within_s
+                if is_renewed:
+                    deadline = time.monotonic() + within_s
         return self._process.poll() is not None
 
 

@@ -13,6 +13,7 @@ from pgpool_recovery.agent.directory.own_login import OwnLogin
 from pgpool_recovery.agent.steps import Steps, needs_stopped
 from pgpool_recovery.domain.directory_state import Change, Changed
 from pgpool_recovery.domain.error import Busy, Refused
+from pgpool_recovery.domain.event import Event, Progress
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.facts.policy import Method
 from pgpool_recovery.facts.step import (
@@ -26,6 +27,7 @@ from pgpool_recovery.facts.step import (
     SwapIn,
     TakeOut,
 )
+from pgpool_recovery.host import meter
 from pgpool_recovery.host.stop import Stop
 
 
@@ -154,3 +156,21 @@ def test_state_is_unknown_when_what_an_earlier_run_wrote_cannot_be_read(
     with pytest.raises(Refused, match="cannot be read"):
         made.take(Reserve(places), 10, 5)
     assert made.undo() is TargetState.UNKNOWN
+
+
+def test_removal_says_that_it_gets_on_and_how_far_it_is(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Terabytes take longer than a runner would wait for a silent agent."""
+    monkeypatch.setattr(meter, "TOLD_EVERY_S", 0)
+    for number in range(3):
+        (Path(places.data.path) / str(number)).write_bytes(b"x" * 8192)
+    told, events = list[None](), list[Event]()
+    made = Steps(Stop(lambda: told.append(None)), events.append, OwnLogin())
+    made.take(Reserve(places), 10, 5)
+    made.take(RemoveOld(places, size_bytes=5 * 8192), 10, 5)
+    made.finish()
+    progress = [event for event in events if isinstance(event, Progress)]
+    assert told
+    assert progress[-1].total_bytes == 5 * 8192
+    assert progress[-1].done_bytes >= 3 * 8192

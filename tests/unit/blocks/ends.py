@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from pgpool_recovery.blocks.link import Link
+from pgpool_recovery.blocks.link import FrameLink
 from pgpool_recovery.blocks.receive import Receiver
 from pgpool_recovery.blocks.send import CheckPages, Sender, Sent
 from pgpool_recovery.blocks.source import SourceFiles
@@ -85,7 +85,7 @@ class Receiving:
         self.stop = Stop()
         self.failure: RecoveryError | None = None
         self._ends = (read_end, write_end)
-        self._link = Link(read_end, write_end, silence_s=SILENCE_S, check=self.stop.check)
+        self._link = FrameLink(read_end, write_end, silence_s=SILENCE_S, check=self.stop.check)
         self._receiver = Receiver(self._link, target)
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
@@ -137,7 +137,7 @@ def sending(
     """Yield a sender with a receiver at its other end."""
     with receiving(target) as (_, read_end, write_end):
         stop = Stop()
-        link = Link(read_end, write_end, silence_s=SILENCE_S, check=stop.check)
+        link = FrameLink(read_end, write_end, silence_s=SILENCE_S, check=stop.check)
         try:
             yield Sender(
                 link,

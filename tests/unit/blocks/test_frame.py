@@ -9,16 +9,16 @@ from pgpool_recovery.blocks.frame import (
     HEAD,
     MAX_BODY_BYTES,
     Beat,
+    BlockRun,
     Blocks,
     Decoder,
     Digests,
-    Done,
     End,
     Failed,
+    FileDone,
     Frame,
     Gone,
     Has,
-    Run,
     Want,
     encode,
 )
@@ -29,11 +29,11 @@ FRAMES: tuple[Frame, ...] = (
     Want(8, "pg_stat/r\udce9plica"),
     Has(7, 2**40),
     Digests(7, b"d" * 32),
-    Blocks(7, 1024, 0, (Run(0, 2, False), Run(5, 1, True)), b"two blocks"),  # noqa: FBT003
-    Blocks(7, 1024, 4096, (Run(0, 4, False),), b"packed"),  # noqa: FBT003
+    Blocks(7, 1024, 0, (BlockRun(0, 2, False), BlockRun(5, 1, True)), b"two blocks"),  # noqa: FBT003
+    Blocks(7, 1024, 4096, (BlockRun(0, 4, False),), b"packed"),  # noqa: FBT003
     End(7, 2**33, b"e" * 32),
     Gone(7),
-    Done(7),
+    FileDone(7),
     Failed(b"{}"),
     Beat(),
 )

@@ -13,15 +13,15 @@ from pgpool_recovery.blocks import receive as receive_module
 from pgpool_recovery.blocks.digest import SentDigest, digests_of
 from pgpool_recovery.blocks.frame import (
     Beat,
+    BlockRun,
     Blocks,
     Decoder,
-    Done,
     End,
     Failed,
+    FileDone,
     Frame,
     Gone,
     Has,
-    Run,
     Want,
     encode,
 )
@@ -105,7 +105,7 @@ def wire(target: Path) -> Iterator[Wire]:
 def whole(path: str, data: bytes) -> tuple[Blocks, End]:
     """Return what sends a small file that the receiver does not have."""
     sent, count = SentDigest(path), -(-len(data) // BLOCK_BYTES)
-    runs = (Run(0, count, False),)  # noqa: FBT003 - as in a frame
+    runs = (BlockRun(0, count, False),)  # noqa: FBT003 - as in a frame
     sent.add(0, runs, digests_of(memoryview(data), BLOCK_BYTES))
     return Blocks(1, 0, 0, runs, data), End(1, len(data), sent.of(len(data)))
 
@@ -114,7 +114,7 @@ def test_file_that_is_sent_is_written(wire: Wire, target: Path) -> None:
     wire.send(Want(1, PATH))
     assert wire.until(Has) == Has(1, 0)
     wire.send(*whole(PATH, b"abc"))
-    assert wire.until(Done) == Done(1)
+    assert wire.until(FileDone) == FileDone(1)
     assert read(target) == {PATH: b"abc"}
 
 
@@ -171,7 +171,7 @@ def test_tablespace_is_written_through_its_directory(target: Path, tmp_path: Pat
         wire.send(Want(1, path))
         wire.until(Has)
         wire.send(*whole(path, b"abc"))
-        assert wire.until(Done) == Done(1)
+        assert wire.until(FileDone) == FileDone(1)
     assert (read(own), read(others)) == ({f"{VERSION}/5/1": b"abc"}, {})
 
 
@@ -205,7 +205,7 @@ def test_what_is_in_the_way_of_a_file_goes(wire: Wire, target: Path, kind: str) 
     wire.send(Want(1, PATH))
     assert wire.until(Has) == Has(1, 0)
     wire.send(*whole(PATH, b"abc"))
-    assert wire.until(Done) == Done(1)
+    assert wire.until(FileDone) == FileDone(1)
     assert read(target) == {PATH: b"abc"}
 
 
@@ -225,12 +225,12 @@ def test_file_that_has_vanished_is_left_alone(wire: Wire, target: Path) -> None:
 
 BLOCK, END = whole(PATH, contents("ab"))
 PACKED = zstd.compress(bytes(2 * BLOCK_BYTES), 1) if zstd.is_available() else b""
-ONE = (Run(0, 1, False),)  # noqa: FBT003 - as in a frame
+ONE = (BlockRun(0, 1, False),)  # noqa: FBT003 - as in a frame
 HOSTILE: dict[str, list[Frame]] = {
     "blocks of a file that was not announced": [Blocks(2, 0, 0, ONE, b"x")],
     "the end of a file that was not announced": [End(2, 0, bytes(32))],
     "a file twice": [Want(1, "base/5/2")],
-    "a frame of a receiver": [Done(1)],
+    "a frame of a receiver": [FileDone(1)],
     "a chunk that begins in the middle": [Blocks(1, 5, 0, ONE, b"x")],
     "a chunk twice": [BLOCK, BLOCK],
     "fewer blocks than it says": [BLOCK._replace(data=contents("a"))],

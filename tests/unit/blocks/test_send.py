@@ -11,14 +11,14 @@ from pgpool_recovery.blocks.digest import digests_of
 from pgpool_recovery.blocks.frame import (
     CHUNK_BYTES,
     Digests,
-    Done,
     Failed,
+    FileDone,
     Frame,
     Has,
     Want,
     encode,
 )
-from pgpool_recovery.blocks.link import Link
+from pgpool_recovery.blocks.link import FrameLink
 from pgpool_recovery.blocks.send import WINDOW, Sender
 from pgpool_recovery.blocks.source import SourceFiles
 from pgpool_recovery.blocks.throttle import Throttle
@@ -50,7 +50,7 @@ def target(tmp_path: Path) -> Path:
     return make_cluster(tmp_path / "target")
 
 
-LINKS = list[Link]()
+LINKS = list[FrameLink]()
 
 
 @pytest.fixture(autouse=True)
@@ -62,7 +62,7 @@ def ended() -> Iterator[None]:
 
 
 def sender_of(source: Path, read_end: int, write_end: int, stop: Stop, **limits: float) -> Sender:
-    link = Link(read_end, write_end, silence_s=limits.get("silence_s", 10.0), check=stop.check)
+    link = FrameLink(read_end, write_end, silence_s=limits.get("silence_s", 10.0), check=stop.check)
     LINKS.append(link)
     return Sender(link, SourceFiles(source_of(source)), BLOCK_BYTES, stop, compresses=False)
 
@@ -223,7 +223,7 @@ MALFORMED: dict[str, list[Frame]] = {
     "the digests of another file": [Has(0, 5), Digests(1, bytes(16))],
     "too few digests": [Has(0, BLOCK_BYTES + 1), Digests(0, bytes(16))],
     "too many digests": [Has(0, BLOCK_BYTES), Digests(0, bytes(32))],
-    "a file that it was not told of": [Done(9)],
+    "a file that it was not told of": [FileDone(9)],
     "a frame of a sender": [Want(0, PATH)],
     "no record": [Failed(b"Connection closed")],
     "another record": [Failed(b"[]")],

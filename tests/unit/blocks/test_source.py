@@ -10,6 +10,7 @@ from pgpool_recovery.blocks import source as source_module
 from pgpool_recovery.blocks.frame import CHUNK_BYTES
 from pgpool_recovery.blocks.source import SourceFiles, order
 from pgpool_recovery.domain.error import Cancelled, Refused, Undone
+from pgpool_recovery.domain.record import replace
 from pgpool_recovery.host.stop import Stop
 from tests.unit.blocks.ends import VERSION, make_cluster, source_of, write
 from tests.unit.domain.control_files import control_file_of
@@ -66,6 +67,19 @@ def test_list_is_that_of_a_base_backup(cluster: Path) -> None:
     write(cluster, SENT | UNSENT)
     files = files_of(SourceFiles(source_of(cluster)))
     assert files == {path: len(data) for path, data in SENT.items()}
+
+
+def test_list_of_a_whole_copy_has_what_is_beside_the_clusters_files(cluster: Path) -> None:
+    """So has a base backup: the configuration, and what is kept there."""
+    others = {"log/today": b"", "postgresql.conf": b"", "conf.d/a/b.conf": b"x"}
+    write(cluster, SENT | UNSENT | others)
+    source = SourceFiles(replace(source_of(cluster), is_whole=True))
+    assert files_of(source) == {path: len(data) for path, data in (SENT | others).items()}
+    paths = [path for path, _ in source.entries(None)]
+    assert paths == sorted(paths, key=order)
+    assert b"".join(source.chunks("conf.d/a/b.conf")) == b"x"
+    with pytest.raises(Undone, match="damaged"):
+        source.place("pg_wal/000000010000000000000001")
 
 
 def test_links_and_special_files_are_passed_over(cluster: Path, tmp_path: Path) -> None:

@@ -886,6 +886,8 @@ def test_source_that_could_not_be_read(made: Report, why: str) -> None:
 def test_source_that_needs_no_check() -> None:
     for named in ("primary", "auto", "0", "1"):
         assert found(replace(report(), policy=Policy(source=CopySource(named))), Kind.SOURCE) == []
+    down = replace(with_target(0, server_pid=None), policy=Policy(source=CopySource("0")))
+    assert found(down, Kind.SOURCE) == [], "the primary is read as without the setting"
 
 
 def test_slot_that_was_idle_for_too_long_says_so() -> None:

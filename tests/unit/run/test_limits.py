@@ -6,6 +6,7 @@ from typing import Any, cast, get_args
 
 import pytest
 
+from pgpool_recovery.domain.record import names_of
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.facts.step import (
     CheckMade,
@@ -25,10 +26,9 @@ OF_THE_RUNNER: dict[type, ModuleType] = {
     Rewind: rewind,
     Incremental: incremental,
     Delta: delta,
-    RunCommand: command,
     CheckMade: command,
 }
-"""Steps in which the runner has a part of its own."""
+"""Steps in which the runner has a part of its own. A command has the limits that its user set."""
 STALL_S = 900.0
 
 
@@ -46,14 +46,19 @@ class Recorder:
 
 
 @pytest.mark.parametrize(
-    "kind", [kind for kind in get_args(TargetStep) if kind not in OF_THE_RUNNER]
+    "kind", [kind for kind in get_args(TargetStep) if kind not in (*OF_THE_RUNNER, RunCommand)]
 )
 def test_limit_of_each_step_is_renewed_by_progress(kind: type) -> None:
     agent, nobody = Recorder(), cast("Any", None)
+    see = lambda _step: None  # noqa: E731
     limits = Deadlines(stall_s=STALL_S, undo_s=1, answer_s=1, connect_s=1)
-    party = Party(
-        nobody, cast("Any", agent), nobody, nobody, limits, lambda _: None, nobody, nobody
-    )
+    given: dict[str, Any] = {
+        "agent": agent,
+        "deadlines": limits,
+        "see_following": see,
+        "see_made": see,
+    }
+    party = Party(**{name: given.get(name, nobody) for name in names_of(Party)})
     step: Any = object.__new__(kind)  # What is in it does not matter.
     Run(party)._taken(step, is_final=False)
     assert agent.limits == [(STALL_S, True)]

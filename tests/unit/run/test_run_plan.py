@@ -243,7 +243,7 @@ def test_step_that_gets_on_is_waited_for_however_long_it_takes(step: TargetStep)
 
 
 def test_step_that_makes_no_progress_is_given_up() -> None:
-    argv = [sys.executable, "-c", GETS_ON, '"VerifyBackup"', "hangs"]
+    argv = [sys.executable, "-c", GETS_ON, '"Clone"', "hangs"]
     with run_with(argv, stall_s=1) as run, pytest.raises(RecoveryError, match="does not answer"):
         run.carry_out(plan_of(COPY))
 

@@ -58,3 +58,27 @@ def test_end_of_its_errors_is_kept() -> None:
 def test_program_that_is_not_there() -> None:
     with pytest.raises(FileNotFoundError):
         AgentProcess(["/does/not/exist"])
+
+
+def test_noise_without_end_is_ended() -> None:
+    process = AgentProcess([sys.executable, "-c", "while True: print('x', end='')"])
+    process.end(undo_s=60.0, farewell_s=0.5)
+    assert process.status(0) == -15
+
+
+UNDOES = """
+import signal, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("ready", flush=True)
+for number in range(8):
+    time.sleep(0.25)
+    print(number, flush=True)
+sys.exit(3)
+"""
+
+
+def test_undo_that_gets_on_has_more_time() -> None:
+    process = AgentProcess([sys.executable, "-c", UNDOES])
+    assert os.read(process.output, 100).startswith(b"ready")
+    process.end(undo_s=1.0, farewell_s=0.0)
+    assert process.status(0) == 3

@@ -195,7 +195,7 @@ def test_one_that_gets_nearer_only_once_is_not_waited_for_without_end(world: Wor
 
     def nearer() -> StandbyFacts:
         node = ask()
-        return node if world.now > 0.1 else replace(node, replayed=Lsn(0))
+        return node if world.now > 0.1 else replace(node, replayed=Lsn(1))
 
     seen = world.watch(nearer)
     assert fault(seen) is Fault.NOT_STREAMING

@@ -4,7 +4,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from pgpool_recovery.blocks.link import Link
+from pgpool_recovery.blocks.link import FrameLink
 from pgpool_recovery.blocks.receive import Receiver
 from pgpool_recovery.domain.error import RecoveryError
 from pgpool_recovery.host import zstd
@@ -29,7 +29,7 @@ class ReceivingEnd:
 
     def run(self, read_end: int, write_end: int, stop: Stop) -> None:
         """Receive until the sender ends it, or until a failure, of which the sender was told."""
-        link = Link(read_end, write_end, silence_s=self._request.silence_s, check=stop.check)
+        link = FrameLink(read_end, write_end, silence_s=self._request.silence_s, check=stop.check)
         try:
             with span("receives blocks"), suppress(RecoveryError):
                 Receiver(link, self._request.target).run()

@@ -6,7 +6,7 @@ from itertools import islice
 from typing import TypeVar
 
 from pgpool_recovery.agent.channel.page_check import page_checker
-from pgpool_recovery.blocks.link import Link
+from pgpool_recovery.blocks.link import FrameLink
 from pgpool_recovery.blocks.send import Sender
 from pgpool_recovery.blocks.source import SourceFiles
 from pgpool_recovery.blocks.throttle import Throttle
@@ -64,7 +64,7 @@ class SendingEnd:
                 ReceiveBlocks(request.target, request.silence_s), timeout_s=request.silence_s
             )
             read_end, write_end, begun = receiver.pipes
-            link = Link(
+            link = FrameLink(
                 read_end,
                 write_end,
                 begun,

@@ -105,8 +105,8 @@ def run_command(step: RunCommand, own_login: OwnLogin, stop: Stop, emit: Emit) -
         try:
             said = run(
                 filled(method.command, values),
-                Watch(stop, lines, method.name),
-                # no limit: without timeout_s, the runner ends a step after step_s
+                _Watch(stop, lines, method.name),
+                # no limit: without timeout_s, it may run until it is cancelled
                 timeout_s=method.timeout_s,
                 on_line=lines.take,
                 environment={**variables, **secrets},
@@ -123,7 +123,7 @@ def run_command(step: RunCommand, own_login: OwnLogin, stop: Stop, emit: Emit) -
         raise Undone(f"{what} left a server running in {new}", detail="It was ended.")
     settle(step, what)
     for directory in {str(new), *step.locations.values()}:
-        # no limit: the runner ends a step after step_s, and the agent then ends its programs
+        # no limit: a disk takes as long as it takes, and a cancel ends the program
         run(["sync", "--file-system", directory], stop, timeout_s=None).check()
     return lines.backup_end
 
@@ -185,7 +185,7 @@ class Lines:
             self._emit(Said(NAME, f"{self._withheld} more lines were not kept"))
 
 
-class Watch(Stop):
+class _Watch(Stop):
     """The agent's request to stop, and the limit for the silence of a command."""
 
     def __init__(self, stop: Stop, lines: Lines, name: str) -> None:
@@ -193,6 +193,10 @@ class Watch(Stop):
         self._stop = stop
         self._lines = lines
         self._name = name
+
+    def got_on(self, count: int = 0) -> None:
+        """Note that the command does something."""
+        self._stop.got_on(count)
 
     def check(self) -> None:
         """Raise Cancelled when a stop was requested, and Undone when the command is silent."""

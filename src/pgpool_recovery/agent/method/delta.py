@@ -36,6 +36,7 @@ from pgpool_recovery.domain.event import Emit, Said
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.domain.wal import Lsn, lsn_text
 from pgpool_recovery.facts.blocks import BlockTarget
+from pgpool_recovery.files.write import empty_file
 from pgpool_recovery.host.file_access import EMPTIED, REPLACED, UNSENT_FILES
 from pgpool_recovery.host.permit import PERMIT_NAME, issue_permit, withdraw_permit
 from pgpool_recovery.host.stop import Stop
@@ -154,7 +155,7 @@ class DeltaWrite:
             place = self._contents.place(path)
             if str(place) == name and place.is_file():
                 with suppress(OSError):  # The first failure is the one to report.
-                    os.truncate(place, 0)  # See files/write.py.
+                    empty_file(place)
 
     def _check_complete(self) -> None:
         for path in NEEDED:

@@ -189,19 +189,19 @@ def test_host_key_that_nobody_knew_is_no_proof(
 @pytest.mark.parametrize(
     ("search_path", "found"),
     [
-        ("$system", "2.0"),
-        ("{extras}:$system", "2.1"),
-        ("$system:{extras}", "2.0"),
-        ("/nowhere:{extras}", "2.1"),
+        ("$system", "7.0"),
+        ("{extras}:$system", "7.1"),
+        ("$system:{extras}", "7.0"),
+        ("/nowhere:{extras}", "7.1"),
         ("/nowhere", None),
-        ("", "2.0"),
+        ("", "7.0"),
     ],
 )
 def test_extension_is_looked_for_where_the_server_does(
     tmp_path: Path, search_path: str, found: str | None
 ) -> None:
     """extension_control_path, of PostgreSQL 18 and later."""
-    for place, version in (("share", "2.0"), ("extras", "2.1")):
+    for place, version in (("share", "7.0"), ("extras", "7.1")):
         directory = tmp_path / place / "extension"
         directory.mkdir(parents=True)
         control = directory / "pgpool_recovery.control"

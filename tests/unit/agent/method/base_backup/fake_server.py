@@ -131,6 +131,8 @@ class FakeServer:
     )
     piece_bytes: int = 3000
     cuts_after: int | None = None
+    waits_after: int | None = None
+    ends: threading.Event = field(default_factory=threading.Event)
     commands: list[str] = field(default_factory=list)
     port: int = 0
 
@@ -202,6 +204,8 @@ class FakeServer:
         for number, data in enumerate(self._copies(command, text)):
             if number == self.cuts_after:
                 return False
+            if number == self.waits_after:
+                self.ends.wait(60)
             connection.sendall(data)
         self._rows(connection, [[END, "1"]])
         self._send(connection, b"C", b"SELECT\0")
@@ -271,6 +275,9 @@ def serving(server: FakeServer) -> Iterator[FakeServer]:
         server.port = listening.getsockname()[1]
         thread = threading.Thread(target=server.serve, args=(listening,), daemon=True)
         thread.start()
-        yield server
+        try:
+            yield server
+        finally:
+            server.ends.set()
         listening.shutdown(socket.SHUT_RDWR)
     thread.join(5)

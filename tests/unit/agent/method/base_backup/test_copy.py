@@ -1,7 +1,9 @@
 """A full copy from a server that sends exactly what a major version sends, or almost that."""
 
+import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -104,12 +106,22 @@ def changed(archive: str, **files: bytes | None) -> dict[str, Members]:
     return {**ARCHIVES, archive: {**ARCHIVES[archive], **names}}
 
 
+@contextmanager
+def as_an_agent() -> Iterator[None]:
+    """Have the umask of an agent, which denies group and others everything."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
 @pytest.mark.parametrize(
     ("version", "compression"),
     [(140019, None), (150020, None), (150020, "zstd"), (170011, "zstd"), (190000, None)],
 )
 def test_copy_of_each_form(target: Target, version: int, compression: str | None) -> None:
-    with serving(FakeServer(version)) as server:
+    with as_an_agent(), serving(FakeServer(version)) as server:
         target.copy(server, compression=compression, workers=2 if compression else None)
     files = target.files()
     written = files.pop("backup_manifest")
@@ -187,7 +199,8 @@ def test_slot_of_the_stream(target: Target, *, by_slot: bool) -> None:
 
 def test_receiver_that_ends_early_ends_the_copy(target: Target) -> None:
     target.receives("#!/bin/sh\necho 'pg_receivewal: error: no WAL for you' >&2\nexit 1\n")
-    with serving(FakeServer()) as server, pytest.raises(Undone) as caught:
+    server = FakeServer(waits_after=10)  # It would be silent for longer than the copy waits.
+    with serving(server), pytest.raises(Undone) as caught:
         target.copy(server)
     assert caught.value.message == "pg_receivewal exited with status 1"
     assert "no WAL for you" in (caught.value.detail or "")
@@ -275,6 +288,7 @@ def test_what_is_not_as_the_manifest_says(target: Target, version: int, what: st
     with serving(server), pytest.raises(Undone) as caught:
         target.copy(server)
     assert caught.value.message == message
+    assert ("8192 bytes" in str(caught.value.detail)) is (what == "a file that is too short")
     assert not (target.data / "backup_manifest").exists()
 
 
@@ -292,11 +306,12 @@ def test_names_that_are_not_in_utf_8(target: Target) -> None:
     assert (target.data / "a\udcff").read_bytes() == b"x"
 
 
-UNEXPECTED = {
+UNEXPECTED: dict[str, Members] = {
     "a path elsewhere": {"../x": b""},
     "a link elsewhere": {"base/5/x": b"->/etc/passwd"},
     "a link of an unknown tablespace": {"pg_tblspc/9": b"->/x"},
     "a file through the link of a tablespace": {f"pg_tblspc/{SPACE_OID}/x": b""},
+    "a directory through that link": {f"pg_tblspc/{SPACE_OID}/x": None},
 }
 
 
