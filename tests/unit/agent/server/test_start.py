@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pgpool_recovery.agent.directory.entry import VERSION
 from pgpool_recovery.agent.directory.journal import JOURNAL
 from pgpool_recovery.agent.directory.place import workspace_of
 from pgpool_recovery.agent.directory.swap import failed_starts
@@ -107,7 +108,7 @@ def spoil_journal(node: Node) -> Path:
     workspace = workspace_of(node.data)
     workspace.mkdir(mode=0o700)
     journal = workspace / JOURNAL
-    journal.write_text('{"version": 2}')
+    journal.write_text(f'{{"version": {VERSION + 1}}}')
     return journal
 
 
