@@ -88,9 +88,9 @@ class AgentProcess:
     def _ends(self, within_s: float, *, is_renewed: bool) -> bool:
         """Wait for the process to end; return whether it did within `within_s`.
 
-        `is_renewed`: that time begins anew with whatever it prints.
-        End of file on its output usually wakes us up at once. Its exit is also polled, since a
-        process that outlives it, such as a master connection of ssh, may keep that output open.
+        `is_renewed`: that time begins anew with whatever it prints. End of file on its output
+        usually wakes us up at once. Its exit is also polled, since a process that outlives it, such
+        as a master connection of ssh, may keep that output open.
         """
         deadline, poll = time.monotonic() + within_s, select.poll()
         poll.register(self.output, select.POLLIN)

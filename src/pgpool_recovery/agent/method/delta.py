@@ -34,6 +34,7 @@ from pgpool_recovery.agent.method.incremental.relation_file import vouched_paths
 from pgpool_recovery.domain.error import RecoveryError, Undone
 from pgpool_recovery.domain.event import Emit, Said
 from pgpool_recovery.domain.target_state import TargetState
+from pgpool_recovery.domain.wal import Lsn, lsn_text
 from pgpool_recovery.facts.blocks import BlockTarget
 from pgpool_recovery.files.write import empty_file
 from pgpool_recovery.host.file_access import EMPTIED, REPLACED, UNSENT_FILES
@@ -44,8 +45,9 @@ from pgpool_recovery.talk.protocol import BeginDelta, CommitDelta, Expect
 
 VERSION_FILE = "PG_VERSION"
 NEEDED = (VERSION_FILE, CONTROL_FILE)
-IDENTIFIER = struct.Struct("=Q")
-"""The system identifier, the first field of the control file (src/include/catalog/pg_control.h)."""
+BEGINNING = struct.Struct("=Q32xQ")
+"""The system identifier, the first field of the control file, and the REDO position of the latest
+checkpoint, the first one of checkPointCopy (src/include/catalog/pg_control.h)."""
 TOLD_EVERY_S = 2.0
 
 
@@ -160,12 +162,19 @@ class DeltaWrite:
             if path not in self._contents.paths:
                 raise Undone(f'the source has no "{path}"')
         with (self._contents.data_directory / NEW_CONTROL_FILE).open("rb") as file:
-            (found,) = IDENTIFIER.unpack(file.read(IDENTIFIER.size))
+            found, redo = BEGINNING.unpack(file.read(BEGINNING.size))
         if str(found) != self._step.system_identifier:
             raise Undone(
                 "the control file that was received is of another cluster",
                 detail=f"Its system identifier is {found}, the primary's is "
                 f"{self._step.system_identifier}.",
+            )
+        if redo < self._start.lsn:
+            raise Undone(
+                "the control file that was received is older than the backup",
+                detail=f"Its last checkpoint began at {lsn_text(Lsn(redo))}, the backup at "
+                f"{lsn_text(self._start.lsn)}. So other files were read than those of the server "
+                "that the backup is of.",
             )
 
     def _files(self) -> Iterator[Path]:

@@ -39,7 +39,13 @@ from tests.unit.agent.method.incremental.target import (
 )
 
 IDENTIFIER = "7301415926535897932"
-CONTROL = struct.pack("=Q", int(IDENTIFIER)) + b"the new control file"
+
+
+def control(identifier: int, redo: int) -> bytes:
+    return struct.pack("=Q32xQ", identifier, redo) + b"the new control file"
+
+
+CONTROL = control(int(IDENTIFIER), START.lsn)
 OF_COMMIT = ("backup_label", "standby.signal", "global/pg_control")
 OWN = ("postgresql.conf", "conf.d/own.conf", "log/postgresql.log")
 FILES = {
@@ -290,13 +296,22 @@ def test_a_file_that_did_not_arrive_keeps_the_guard_up(site: Site, missing: str)
     assert is_half_applied(site.target.data)
 
 
-def test_control_file_of_another_cluster_is_not_put_into_place(site: Site) -> None:
+@pytest.mark.parametrize(
+    ("identifier", "redo", "why"),
+    [
+        (1, START.lsn, "of another cluster"),
+        (int(IDENTIFIER), START.lsn - 1, "older than the backup"),
+    ],
+)
+def test_control_file_of_another_server_is_not_put_into_place(
+    site: Site, identifier: int, redo: int, why: str
+) -> None:
     writing = site.write()
     named = writing.begin()
     writing.expect(Expect(DIRECTORIES, (*FILES, "global/pg_control")))
     site.receive(named)
-    (site.target.data / named.control_file).write_bytes(struct.pack("=Q", 1) + b"another")
-    with pytest.raises(Incomplete, match="of another cluster"):
+    (site.target.data / named.control_file).write_bytes(control(identifier, redo))
+    with pytest.raises(Incomplete, match=why):
         writing.commit(CommitDelta(site.step, LABEL.decode(), ()), pay_no_heed)
     assert is_half_applied(site.target.data)
 
