@@ -50,8 +50,9 @@ from pgpool_recovery.talk.protocol import (
 from tests.unit.other_server import NOBODY, listener
 
 OF_A_DIRECTORY = {"data_directory", "directory"}
-NOT_WRITTEN = {"bin_directory", "bin_directories", "wal_directory"}
-"""Programs, from the settings; and what observe_place looks at."""
+NOT_WRITTEN = {"bin_directory", "bin_directories", "wal_directory", "directories"}
+"""Programs, from the settings; what observe_place looks at; and paths in a directory that Reserve
+has checked (Expect)."""
 
 
 def asked(data: Path) -> list[Request]:

@@ -12,6 +12,8 @@ SOURCE = Path(pgpool_recovery.__file__).parent
 SLEEPS = frozenset({"time.sleep", "stop.wait"})
 LOGGED_OTHERWISE = frozenset(
     {
+        "agent/channel/page_check.py: page_checker",  # For a moment, and often; it contains
+        "agent/channel/page_check.py: check_pages",  # this function.
         "control/watch.py: watch",  # It shows what it waits for.
         "talk/conversation.py: converse",  # With the greeting of the next agent.
         "pcp/client/link.py: _finish_connecting",  # With the request to Pgpool-II (pcp/pool.py).

@@ -19,6 +19,7 @@ from pgpool_recovery.facts.facts import Conninfo
 from pgpool_recovery.files.write import open_in_place, sync
 from pgpool_recovery.host.program import run
 from pgpool_recovery.host.stop import Stop
+from pgpool_recovery.log.note import waits
 from pgpool_recovery.postgres.conninfo import format_conninfo
 
 PROGRAM = "pg_receivewal"
@@ -94,6 +95,7 @@ class WalMeanwhile:
         if self._failure is not None:
             raise self._failure
 
+    @waits("the WAL up to the end of the backup")
     def end(self, end: Point, stop: Stop, *, is_of_primary: bool) -> None:
         """End the program after the end of the backup, and leave only whole segments.
 
