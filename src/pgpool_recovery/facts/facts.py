@@ -157,8 +157,8 @@ class PrimaryFacts:
     `awaited_slots` its synchronized_standby_slots. `max_wal_bytes` is max_wal_size.
     `synchronous_standby_names` is the value of the setting (domain/synchronous.py).
     `wal_bytes_per_s` is how much WAL it writes, and `wal_free_bytes` how much room the filesystem
-    of its pg_wal has. `can_back_up`: our own role may call pg_backup_start. `wal_directory` is where
-    its pg_wal leads.
+    of its pg_wal has. `can_back_up`: our own role may call pg_backup_start. `wal_directory` is
+    where its pg_wal leads.
     """
 
     version: int
