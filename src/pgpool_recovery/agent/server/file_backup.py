@@ -34,9 +34,14 @@ class BackupSession:
         return backup
 
     def see(self) -> None:
-        """Raise Unreachable if the session was lost, and the backup with it."""
+        """Raise Unreachable if the session was lost, and the backup with it.
+
+        Also if the standby was promoted: its session goes on, but the backup is of no use any more,
+        which the server would only say at the end, perhaps hours later.
+        """
         connection, _ = self._known()
-        connection.do("SELECT 1")
+        if not connection.row("still_in_recovery")["is_in_recovery"]:
+            raise Unreachable("the standby was promoted during the backup")
 
     def stop(self) -> str:
         """End the backup; return the contents of its backup_label."""
