@@ -977,9 +977,9 @@ def test_login_that_is_missing_after_a_failover_is_no_refusal_besides() -> None:
     assert 0 not in [one.node_id for one in found(made, Kind.FORECAST)]
 
 
-def test_primary_without_hints_needs_a_full_copy_after_a_failover() -> None:
+def test_primary_without_hints_needs_a_comparison_after_a_failover() -> None:
     made = with_target(0, control=control(state="in production", has_wal_log_hints=False))
-    assert "node 0 would come back by basebackup, " in found(made, Kind.FORECAST)[0].fact
+    assert "node 0 would come back by delta; " in found(made, Kind.FORECAST)[0].fact
 
 
 @pytest.mark.parametrize("patience_ms", ["-1", "10000"])
