@@ -16,6 +16,7 @@ from pgpool_recovery.agent.directory.place import observe_place
 from pgpool_recovery.agent.serve import Agent
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.domain.wal import History, TimelineId
+from pgpool_recovery.facts.blocks import BlockFormat, BlockSource, BlockTarget
 from pgpool_recovery.facts.step import Place, Places, Reserve, TablespacePlace
 from pgpool_recovery.host.way import trusted_directory
 from pgpool_recovery.talk.protocol import (
@@ -35,8 +36,10 @@ from pgpool_recovery.talk.protocol import (
     LookAround,
     MakeIndependent,
     Observe,
+    OpenChannel,
     ReadBase,
     ReadSlotName,
+    ReceiveBlocks,
     Request,
     Start,
     StartFileBackup,
@@ -49,6 +52,8 @@ from pgpool_recovery.talk.protocol import (
 )
 from tests.unit.other_server import NOBODY, listener
 
+OF_BLOCKS = {BlockSource, BlockTarget}
+"""What names a directory within a request."""
 OF_A_DIRECTORY = {"data_directory", "directory"}
 NOT_WRITTEN = {"bin_directory", "bin_directories", "wal_directory", "directories"}
 """Programs, from the settings; what observe_place looks at; and paths in a directory that Reserve
@@ -59,6 +64,9 @@ def asked(data: Path) -> list[Request]:
     """Return all requests that name a directory."""
     place = Place(str(data), f"{data}.w", is_inside=False, new=f"{data}.w/new")
     beside = Place(f"{data.parent.parent}/x", "/w", is_inside=False, new="/w/new")
+    made = BlockFormat("1", "PG_15_1", 8192, 131072, has_checksums=False)
+    read = BlockSource(str(data), (), made)
+    written = BlockTarget(str(data), {}, made, "global/new", f"{data}.w/permit", "token", None)
     return [
         Tidy(str(data)),
         IsTidy(str(data)),
@@ -85,6 +93,8 @@ def asked(data: Path) -> list[Request]:
         ReadSlotName(str(data)),
         DigestWal(str(data), ()),
         ReadBase(str(data), "/bin", (), 1),
+        OpenChannel(read, written, ("false",), 1),
+        ReceiveBlocks(written, 1),
         TakeStep(Reserve(Places(place, None, ())), 1),
         TakeStep(Reserve(Places(beside, place, ())), 1),
         TakeStep(Reserve(Places(beside, None, (TablespacePlace(1, "/a", "/b", place),))), 1),
@@ -121,6 +131,7 @@ def test_every_request_that_names_a_directory_is_among_them() -> None:
     known = {type(request) for request in asked(Path("/nowhere/at/all"))}
     for kind in get_args(Request):
         named = {field.name for field in fields(kind) if "director" in field.name} - NOT_WRITTEN
+        assert kind in known or not OF_BLOCKS & {field.type for field in fields(kind)}, kind
         assert named <= OF_A_DIRECTORY
         assert not named or kind in known, kind
     for request in asked(Path("/nowhere/at/all")):
