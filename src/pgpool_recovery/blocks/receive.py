@@ -32,10 +32,9 @@ from pgpool_recovery.blocks.frame import (
     malformed,
 )
 from pgpool_recovery.blocks.link import TICK_S, FrameLink
-from pgpool_recovery.blocks.path import CONTROL_FILE
 from pgpool_recovery.blocks.target import TargetFiles
 from pgpool_recovery.domain.bug import kind_of
-from pgpool_recovery.domain.control_file import is_whole
+from pgpool_recovery.domain.control_file import CONTROL_FILE, is_whole
 from pgpool_recovery.domain.error import RecoveryError, Undone, as_failure
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.facts.blocks import BlockTarget
