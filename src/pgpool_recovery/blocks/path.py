@@ -4,12 +4,9 @@ import re
 
 from pgpool_recovery.blocks.frame import MAX_PATH_BYTES, malformed
 from pgpool_recovery.files.text import bytes_of
-from pgpool_recovery.host.file_access import EMPTIED, LINKS, REPLACED
+from pgpool_recovery.host.file_access import EMPTIED, GUARD_PREFIX, LINKS, REPLACED
+from pgpool_recovery.host.version_file import VERSION_FILE
 
-VERSION_FILE = "PG_VERSION"
-CONTROL_FILE = "global/pg_control"
-OURS = "pgpool_recovery."
-"""How the names of the guard's files begin, which an earlier run may have left in ``global``."""
 DIGITS = re.compile(r"[1-9][0-9]*")
 
 
@@ -39,7 +36,7 @@ def tablespace_of(parts: tuple[str, ...], *, is_whole: bool = False) -> int | No
     16400
     """
     top = parts[0]
-    if parts[-1].startswith(OURS):
+    if parts[-1].startswith(GUARD_PREFIX):
         raise malformed(f"{'/'.join(parts)!r} is a file of a recovery")
     if is_whole and top != LINKS and top not in EMPTIED and (len(parts) > 1 or top not in REPLACED):
         return None

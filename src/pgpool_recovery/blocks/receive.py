@@ -32,14 +32,13 @@ from pgpool_recovery.blocks.frame import (
     malformed,
 )
 from pgpool_recovery.blocks.link import TICK_S, FrameLink
-from pgpool_recovery.blocks.path import CONTROL_FILE
 from pgpool_recovery.blocks.target import TargetFiles
 from pgpool_recovery.domain.bug import kind_of
-from pgpool_recovery.domain.control_file import is_whole
+from pgpool_recovery.domain.control_file import CONTROL_FILE, is_whole
 from pgpool_recovery.domain.error import RecoveryError, Undone, as_failure
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.facts.blocks import BlockTarget
-from pgpool_recovery.files.write import sync_opened
+from pgpool_recovery.files.write import sync_opened, write_all_at
 from pgpool_recovery.host import zstd
 from pgpool_recovery.host.system_failure import failure_of_system
 
@@ -222,7 +221,7 @@ class Receiver:
                 if len(piece) <= (run.blocks - 1) * size:
                     raise malformed("The sender has sent fewer blocks than it says")
                 digests.append(digests_of(piece, size))
-                _write_all(descriptor, piece, offset)
+                write_all_at(descriptor, piece, offset)
                 growing.reached_bytes = offset + len(piece)
         except OSError as error:
             error.filename = str(self._files.shown(growing.path))
@@ -366,12 +365,6 @@ class Receiver:
             reached += count
         wanted = -(-len(data) // self._block_bytes) * DIGEST_BYTES
         return digests_of(data[:reached], self._block_bytes).ljust(wanted, b"\0")
-
-
-def _write_all(descriptor: int, data: memoryview, offset: int) -> None:
-    while data:
-        count = os.pwrite(descriptor, data, offset)
-        data, offset = data[count:], offset + count
 
 
 def _write_zeros(descriptor: int, offset: int, count: int) -> None:

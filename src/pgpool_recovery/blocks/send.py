@@ -21,9 +21,9 @@ from pgpool_recovery.blocks.frame import (
     malformed,
 )
 from pgpool_recovery.blocks.link import FrameLink
-from pgpool_recovery.blocks.path import CONTROL_FILE
 from pgpool_recovery.blocks.source import SourceFiles
 from pgpool_recovery.blocks.throttle import Throttle
+from pgpool_recovery.domain.control_file import CONTROL_FILE
 from pgpool_recovery.domain.error import RecoveryError, Undone, Unreachable, error_of_record
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.host import zstd

@@ -9,12 +9,13 @@ from pathlib import Path
 
 from pgpool_recovery.blocks.considerate import considerate_chunks
 from pgpool_recovery.blocks.frame import CHUNK_BYTES
-from pgpool_recovery.blocks.path import CONTROL_FILE, OURS, VERSION_FILE, parts_of, tablespace_of
-from pgpool_recovery.domain.control_file import is_whole
+from pgpool_recovery.blocks.path import parts_of, tablespace_of
+from pgpool_recovery.domain.control_file import CONTROL_FILE, is_whole
 from pgpool_recovery.domain.error import Refused, Undone
 from pgpool_recovery.facts.blocks import BlockSource
-from pgpool_recovery.host.file_access import EMPTIED, LINKS, REPLACED, UNSENT_FILES
+from pgpool_recovery.host.file_access import EMPTIED, GUARD_PREFIX, LINKS, REPLACED, UNSENT_FILES
 from pgpool_recovery.host.stop import Stop
+from pgpool_recovery.host.version_file import VERSION_FILE
 from pgpool_recovery.log.note import waits
 
 RELATION = re.compile(r"([0-9]+)(?:_(?:fsm|vm|init))?(?:\.[0-9]+)?")
@@ -191,7 +192,7 @@ def _unlogged(names: list[str]) -> frozenset[str]:
 
 
 def _is_sent(path: str, name: str, unlogged: frozenset[str]) -> bool:
-    if UNSENT_FILES.fullmatch(name) or name.startswith(OURS) or name == ".DS_Store":
+    if UNSENT_FILES.fullmatch(name) or name.startswith(GUARD_PREFIX) or name == ".DS_Store":
         return False
     if not is_of_database(path):
         return True

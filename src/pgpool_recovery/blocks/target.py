@@ -7,7 +7,8 @@ import stat
 from pathlib import Path
 
 from pgpool_recovery.blocks.frame import malformed
-from pgpool_recovery.blocks.path import CONTROL_FILE, parts_of, tablespace_of
+from pgpool_recovery.blocks.path import parts_of, tablespace_of
+from pgpool_recovery.domain.control_file import CONTROL_FILE
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.facts.blocks import BlockTarget
 from pgpool_recovery.files.write import open_in_directory

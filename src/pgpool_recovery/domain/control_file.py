@@ -1,9 +1,10 @@
-"""Read from the bytes of a control file which settings of the primary a standby must match."""
+"""Read a control file: whether it is whole, and which settings a standby must match."""
 
 import struct
 from collections.abc import Mapping
 from types import MappingProxyType
 
+CONTROL_FILE = "global/pg_control"
 STANDBY_PARAMETERS = (
     "max_connections",
     "max_worker_processes",

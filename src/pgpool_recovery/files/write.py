@@ -193,6 +193,13 @@ def _emptying(descriptor: int) -> Iterator[None]:
         raise
 
 
+def write_all_at(descriptor: int, data: memoryview, offset: int) -> None:
+    """Write everything at an offset (pwrite(2)), even if the system takes it in parts."""
+    while data:
+        written = os.pwrite(descriptor, data, offset)
+        data, offset = data[written:], offset + written
+
+
 def open_nameless(directory: Path) -> int:
     """Return a descriptor of a nameless file that is gone once closed (O_TMPFILE in open(2))."""
     return os.open(directory, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, PRIVATE)

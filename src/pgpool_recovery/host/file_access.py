@@ -61,6 +61,9 @@ REPLACED = frozenset(
 """Directories of which all contents are sent: in the end they contain that and nothing else."""
 EMPTIED = UNSENT_DIRECTORIES | {WAL}
 """Directories whose contents are never sent: they belong to one run of a server, or are WAL."""
+GUARD_PREFIX = "pgpool_recovery."
+"""How the names of our own files in ``global`` begin, which guard a directory that is half changed;
+an interrupted run may have left some on either side, and they are never sent."""
 UNSENT_FILES = re.compile(
     r"postgresql\.auto\.conf\.tmp|current_logfiles\.tmp|pg_internal\.init.*|backup_label"
     r"|tablespace_map|backup_manifest|postmaster\.pid|postmaster\.opts|pgsql_tmp.*"

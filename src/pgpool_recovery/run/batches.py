@@ -4,9 +4,6 @@ from collections.abc import Iterator, Mapping
 
 from pgpool_recovery.domain.record import record
 
-CONTROL_FILE = "global/pg_control"
-"""It is sent alone and last: a server that is read may replay WAL meanwhile, and its pages must not
-be newer than the minimum recovery end in the control file (src/backend/backup/basebackup.c)."""
 BATCH_BYTES = 32 * 2**20
 BATCH_FILES = 256
 

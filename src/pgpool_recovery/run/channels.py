@@ -17,10 +17,11 @@ from math import inf
 from queue import Empty, SimpleQueue
 from typing import TypeVar
 
+from pgpool_recovery.domain.control_file import CONTROL_FILE
 from pgpool_recovery.domain.error import Undone
 from pgpool_recovery.domain.event import Emit, Event, Progress
 from pgpool_recovery.domain.record import record
-from pgpool_recovery.run.batches import CONTROL_FILE, Batch, batches_of
+from pgpool_recovery.run.batches import Batch, batches_of
 from pgpool_recovery.run.party import Deadlines
 from pgpool_recovery.run.shield import shielded
 from pgpool_recovery.talk.agent_process import signals_blocked
@@ -129,6 +130,8 @@ class Channels:
             if self._share is not None:
                 self._share //= max(1, min(len(batches), len(self._threads)))
             self._send(batches)
+            # Alone and last: a standby that is read replays WAL meanwhile, and no page may be newer
+            # than the minimum recovery end in this file (src/backend/backup/basebackup.c).
             self._send([Batch((CONTROL_FILE,), 0)])
             self._finish()
         finally:

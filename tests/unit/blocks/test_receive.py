@@ -280,7 +280,7 @@ def test_full_disk_is_no_room_and_names_the_file(
     def fail(*_: object) -> None:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(receive_module, "_write_all", fail)
+    monkeypatch.setattr(receive_module, "write_all_at", fail)
     with wire_to(target) as wire:
         wire.send(Want(1, PATH))
         wire.until(Has)

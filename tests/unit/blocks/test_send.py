@@ -180,7 +180,7 @@ def test_failure_of_the_receiver_is_raised_here(
         raise OSError(28, "No space left on device")
 
     write(source, {PATH: os.urandom(4 * CHUNK_BYTES)})
-    monkeypatch.setattr("pgpool_recovery.blocks.receive._write_all", fail)
+    monkeypatch.setattr("pgpool_recovery.blocks.receive.write_all_at", fail)
     with pytest.raises(NoRoom, match=rf'could not write "{target}/{PATH}"'):
         transfer(source, target, [PATH])
 

@@ -21,11 +21,12 @@ from pgpool_recovery.files.text import read_end, read_text
 from pgpool_recovery.files.trust import Untrusted, check_file, mine_and_roots
 from pgpool_recovery.files.write import sync, write_file
 from pgpool_recovery.host.data_directory import CLUSTER_ENTRIES
-from pgpool_recovery.host.file_access import UNSENT_DIRECTORIES
+from pgpool_recovery.host.file_access import LINKS, UNSENT_DIRECTORIES, WAL
 from pgpool_recovery.host.leftover_process import end_leftovers_with
 from pgpool_recovery.host.pidfile import read_pid_file
 from pgpool_recovery.host.program import run
 from pgpool_recovery.host.stop import Stop
+from pgpool_recovery.host.version_file import VERSION_FILE
 from pgpool_recovery.in_server.pid_file import PID_FILE_NAME
 from pgpool_recovery.postgres.conninfo import format_conninfo
 
@@ -54,8 +55,7 @@ LEFT_FILES = (
 The locations in tablespace_map are those of the node that was backed up, and a server replaces the
 links by them (read_tablespace_map in xlogrecovery.c).
 """
-KEPT_WAL = "pg_wal"
-EMPTY_DIRECTORIES = ("pg_stat", "pg_tblspc", "pg_twophase", KEPT_WAL)
+EMPTY_DIRECTORIES = ("pg_stat", LINKS, "pg_twophase", WAL)
 """Directories that backup programs may leave out because they are usually empty."""
 FREE_LINES = 500
 LINES_PER_S = 5.0
@@ -239,9 +239,9 @@ def settle(step: RunCommand, what: str) -> None:
     Nothing is changed before it is known that all of it is in the directories of this node.
     """
     new = Path(step.places.data.new)
-    if not (new / "PG_VERSION").is_file():
+    if not (new / VERSION_FILE).is_file():
         raise Undone(f"{what} has not made a data directory", detail=f"{new} has no PG_VERSION.")
-    version = read_text(new / "PG_VERSION").strip()
+    version = read_text(new / VERSION_FILE).strip()
     if version != str(step.major):
         raise Undone(
             f"{what} has made a data directory of PostgreSQL {version}",
@@ -259,11 +259,11 @@ def settle(step: RunCommand, what: str) -> None:
     for name in (*UNSENT_DIRECTORIES, *EMPTY_DIRECTORIES):
         _make(new / name, is_emptied=name in UNSENT_DIRECTORIES)
     for oid, location in step.locations.items():
-        link = new / "pg_tblspc" / str(oid)
+        link = new / LINKS / str(oid)
         remove(link)
         link.symlink_to(location)
-    if step.wal_directory is not None and not (new / KEPT_WAL).is_symlink():
-        lead_wal_to(Path(step.wal_directory), new / KEPT_WAL)
+    if step.wal_directory is not None and not (new / WAL).is_symlink():
+        lead_wal_to(Path(step.wal_directory), new / WAL)
     if stat.S_IMODE(new.stat().st_mode) & 0o7027:
         new.chmod(0o700)
     sync(new)
@@ -284,17 +284,17 @@ def _odd(step: RunCommand) -> Iterator[str]:
     """Yield what must not be in a data directory of this node."""
     new, user = Path(step.places.data.new), os.geteuid()
     yield from _odd_tablespaces(step)
-    wal = new / KEPT_WAL
+    wal = new / WAL
     if wal.is_symlink() and str(wal.readlink()) != step.wal_directory:
         yield f"{wal} is a link to {wal.readlink()}, which is not this node's WAL directory."
     if new.stat().st_uid != user:
         yield f"{new} belongs to another user."
         return
     own = {entry.name for entry in own_entries(new)}
-    links = {KEPT_WAL, *UNSENT_DIRECTORIES}
+    links = {WAL, *UNSENT_DIRECTORIES}
     for entry in sorted(_entries(new), key=lambda entry: entry.name):
         if entry.name in CLUSTER_ENTRIES and not (entry.is_symlink() and entry.name in links):
-            is_tablespaces = entry.name == "pg_tblspc"
+            is_tablespaces = entry.name == LINKS
             yield from _odd_files(entry, user, step, is_tablespaces=is_tablespaces)
         elif entry.name in own and entry.stat(follow_symlinks=False).st_uid != user:
             yield f"{entry.path} belongs to another user."
@@ -335,7 +335,7 @@ def _odd_tablespaces(step: RunCommand) -> Iterator[str]:
     Replay of a base backup with other tablespaces than the primary's would create them where the
     primary has them.
     """
-    spaces = Path(step.places.data.new) / "pg_tblspc"
+    spaces = Path(step.places.data.new) / LINKS
     found = sorted(spaces.iterdir()) if spaces.is_dir() else []
     for link in found:
         wanted = step.locations.get(int(link.name)) if link.name.isdigit() else None

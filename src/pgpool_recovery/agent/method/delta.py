@@ -16,7 +16,6 @@ from pathlib import Path
 from pgpool_recovery.agent.directory.swap import WRITERS_END_WITHIN_S
 from pgpool_recovery.agent.method.guarded.commit import commit
 from pgpool_recovery.agent.method.guarded.contents import Contents, check_directory, check_names
-from pgpool_recovery.agent.method.guarded.control_file import CONTROL_FILE
 from pgpool_recovery.agent.method.guarded.failure import failure
 from pgpool_recovery.agent.method.guarded.guard import (
     NEW_CONTROL_FILE,
@@ -25,25 +24,25 @@ from pgpool_recovery.agent.method.guarded.guard import (
 )
 from pgpool_recovery.agent.method.guarded.marker import DeltaMarker
 from pgpool_recovery.agent.method.guarded.tablespace import (
-    LINKS,
     link_new,
     linked_tablespaces,
     match_tablespaces,
 )
 from pgpool_recovery.agent.method.incremental.relation_file import vouched_paths
+from pgpool_recovery.domain.control_file import CONTROL_FILE
 from pgpool_recovery.domain.error import RecoveryError, Undone
 from pgpool_recovery.domain.event import Emit, Said
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.domain.wal import Lsn, lsn_text
 from pgpool_recovery.facts.blocks import BlockTarget
 from pgpool_recovery.files.write import empty_file
-from pgpool_recovery.host.file_access import EMPTIED, REPLACED, UNSENT_FILES
+from pgpool_recovery.host.file_access import EMPTIED, LINKS, REPLACED, UNSENT_FILES
 from pgpool_recovery.host.permit import PERMIT_NAME, issue_permit, withdraw_permit
 from pgpool_recovery.host.stop import Stop
+from pgpool_recovery.host.version_file import VERSION_FILE
 from pgpool_recovery.postgres.backup_stream import SentTablespace
 from pgpool_recovery.talk.protocol import BeginDelta, CommitDelta, Expect
 
-VERSION_FILE = "PG_VERSION"
 NEEDED = (VERSION_FILE, CONTROL_FILE)
 BEGINNING = struct.Struct("=Q32xQ")
 """The system identifier, the first field of the control file, and the REDO position of the latest

@@ -21,6 +21,7 @@ from pgpool_recovery.domain.event import pay_no_heed
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.facts.blocks import BlockFormat, BlockTarget
 from pgpool_recovery.facts.step import Delta, Place, Places
+from pgpool_recovery.host.file_access import GUARD_PREFIX
 from pgpool_recovery.host.permit import PERMIT_NAME, hold_permit, issue_permit
 from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.talk.protocol import BeginDelta, CommitDelta, Expect
@@ -181,7 +182,7 @@ def test_promise_4_a_crash_at_any_effect(
         else:
             assert after > 0
     found = site.target.files()
-    without = {name: text for name, text in found.items() if guard.PREFIX not in name}
+    without = {name: text for name, text in found.items() if GUARD_PREFIX not in name}
     control = found.get("global/pg_control")
     if control == OLD_FILES["global/pg_control"]:
         assert without == OLD_FILES

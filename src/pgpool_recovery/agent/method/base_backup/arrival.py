@@ -13,8 +13,8 @@ from pathlib import Path
 from queue import Full, Queue
 from typing import NamedTuple, Protocol
 
-from pgpool_recovery.agent.method.incremental.changed_blocks import CheckPage, write_all
-from pgpool_recovery.files.write import open_in_place, sync_written
+from pgpool_recovery.agent.method.incremental.changed_blocks import CheckPage
+from pgpool_recovery.files.write import open_in_place, sync_written, write_all_at
 
 BATCH_BYTES = 2**19
 """Small pieces are passed to the thread together."""
@@ -167,7 +167,7 @@ class Arrivals:
         file.checksum.update(data)
         if file.pages is not None:
             file.pages.check(data)
-        write_all(file.descriptor, memoryview(data), file.written_bytes)
+        write_all_at(file.descriptor, memoryview(data), file.written_bytes)
         file.written_bytes += len(data)
         if file.written_bytes - file.synced_bytes >= SYNCED_BYTES:
             file.synced_bytes = file.written_bytes

@@ -13,11 +13,7 @@ from pathlib import Path
 from pgpool_recovery.agent.directory.own_login import OwnLogin
 from pgpool_recovery.agent.method.archive import ArrivingArchive
 from pgpool_recovery.agent.method.base_backup.arrival import Arrivals, Checksum
-from pgpool_recovery.agent.method.base_backup.destination import (
-    WAL,
-    Destination,
-    make_directories,
-)
+from pgpool_recovery.agent.method.base_backup.destination import Destination, make_directories
 from pgpool_recovery.agent.method.base_backup.login import of_backup
 from pgpool_recovery.agent.method.base_backup.manifest import ManifestCheck
 from pgpool_recovery.agent.method.base_backup.meanwhile import NOT_WHOLE, PROGRAM, WalMeanwhile
@@ -34,6 +30,7 @@ from pgpool_recovery.facts.policy import kilobytes
 from pgpool_recovery.facts.step import CopyBaseBackup
 from pgpool_recovery.files.text import text_of
 from pgpool_recovery.host import crc32c
+from pgpool_recovery.host.file_access import WAL
 from pgpool_recovery.host.meter import Meter
 from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.postgres.backup_stream import (

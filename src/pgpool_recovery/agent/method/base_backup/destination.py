@@ -1,20 +1,17 @@
 """Say where each member of a base backup goes: new directories, with links between them."""
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pgpool_recovery.agent.directory.modes import OWNER
 from pgpool_recovery.agent.directory.workspace import make_directory
+from pgpool_recovery.agent.method.guarded.contents import LINK_PATTERN
 from pgpool_recovery.agent.method.tar_stream import Member, MemberKind, Nothing, Sink
 from pgpool_recovery.domain.error import Refused, Undone
 from pgpool_recovery.facts.step import Places
+from pgpool_recovery.host.file_access import LINKS, WAL
 from pgpool_recovery.postgres.backup_stream import SentTablespace
-
-LINKS = "pg_tblspc"
-LINK_PATTERN = re.compile(rf"{LINKS}/([0-9]+)")
-WAL = "pg_wal"
 
 OpenFile = Callable[[str, Path, int], Sink]
 

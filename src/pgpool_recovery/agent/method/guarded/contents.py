@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pgpool_recovery.domain.error import Refused
-from pgpool_recovery.host.file_access import REPLACED
+from pgpool_recovery.host.file_access import LINKS, REPLACED
 from pgpool_recovery.host.pidfile import read_pid_file
 
-LINK_PATTERN = re.compile(r"pg_tblspc/([0-9]+)")
+LINK_PATTERN = re.compile(rf"{LINKS}/([0-9]+)")
 
 
 @dataclass
@@ -53,7 +53,7 @@ class Contents:
         for name in REPLACED:
             yield name, self.data_directory / name
         for oid, location in self.tablespaces.items():
-            path = f"pg_tblspc/{oid}/{self.version_directory}"
+            path = f"{LINKS}/{oid}/{self.version_directory}"
             yield path, location / self.version_directory
 
 

@@ -9,7 +9,6 @@ from pgpool_recovery.domain.record import record
 from pgpool_recovery.host.program import run
 from pgpool_recovery.host.stop import Stop
 
-CONTROL_FILE = "global/pg_control"
 PATTERN = (
     r"(?m)^(Catalog version number|Database block size|Blocks per segment of large relation):"
     r"\s+([0-9]+)$"

@@ -14,21 +14,21 @@ All of these files are in ``global``, so that none is taken for one of the node'
 
 from pathlib import Path
 
-from pgpool_recovery.agent.method.guarded.control_file import CONTROL_FILE
 from pgpool_recovery.agent.method.guarded.marker import (
     DeltaMarker,
     Marker,
     decode_marker,
     encode_marker,
 )
+from pgpool_recovery.domain.control_file import CONTROL_FILE
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.files.text import read_text
 from pgpool_recovery.files.write import sync, write_file
+from pgpool_recovery.host.file_access import GUARD_PREFIX
 
-PREFIX = "pgpool_recovery."
-MARKER = f"global/{PREFIX}marker"
-OLD_CONTROL_FILE = f"global/{PREFIX}pg_control.old"
-NEW_CONTROL_FILE = f"global/{PREFIX}pg_control.new"
+MARKER = f"global/{GUARD_PREFIX}marker"
+OLD_CONTROL_FILE = f"global/{GUARD_PREFIX}pg_control.old"
+NEW_CONTROL_FILE = f"global/{GUARD_PREFIX}pg_control.new"
 MAX_MARKER_BYTES = 1 << 30
 """The marker names every vouched file."""
 

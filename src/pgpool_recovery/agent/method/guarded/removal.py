@@ -6,8 +6,7 @@ from pathlib import Path
 
 from pgpool_recovery.agent.directory.workspace import NOT_DATA, remove
 from pgpool_recovery.agent.method.guarded.contents import Contents
-from pgpool_recovery.agent.method.guarded.guard import PREFIX
-from pgpool_recovery.host.file_access import EMPTIED
+from pgpool_recovery.host.file_access import EMPTIED, GUARD_PREFIX, WAL
 
 KEPT_IN_WAL = ("archive_status", "summaries")
 REMOVED_FILES = (
@@ -51,7 +50,7 @@ def _unsent_in(path: str, directory: Path, sent: set[str]) -> Iterator[Path]:
         found = list(entries)
     for entry in found:
         inner = f"{path}/{entry.name}"
-        if entry.name.startswith(PREFIX) or entry.name == NOT_DATA:
+        if entry.name.startswith(GUARD_PREFIX) or entry.name == NOT_DATA:
             continue
         if inner not in sent:
             yield Path(entry.path)
@@ -71,7 +70,7 @@ def _empty(directory: Path, check: Callable[[], None]) -> None:
         return
     for entry in directory.iterdir():
         check()
-        if entry.name in KEPT_IN_WAL and directory.name == "pg_wal" and entry.is_dir():
+        if entry.name in KEPT_IN_WAL and directory.name == WAL and entry.is_dir():
             _empty(entry, check)
         elif entry.name != NOT_DATA:
             remove(entry)

@@ -8,9 +8,8 @@ from pgpool_recovery.agent.directory.modes import make_location
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.files.write import sync
+from pgpool_recovery.host.file_access import LINKS
 from pgpool_recovery.postgres.backup_stream import SentTablespace
-
-LINKS = "pg_tblspc"
 
 
 @record

@@ -19,12 +19,14 @@ from pgpool_recovery.agent.method.guarded.marker import Marker, StaleDirectory
 from pgpool_recovery.agent.method.guarded.tablespace import Tablespaces, link_new
 from pgpool_recovery.agent.method.incremental.received import Counts, Received
 from pgpool_recovery.agent.method.tar_stream import Member, Sink
+from pgpool_recovery.domain.control_file import CONTROL_FILE
 from pgpool_recovery.domain.error import RecoveryError, Undone
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.domain.wal import Point
 from pgpool_recovery.files.text import read_text, text_of
 from pgpool_recovery.host.stop import Stop
+from pgpool_recovery.host.version_file import VERSION_FILE
 from pgpool_recovery.postgres.backup_stream import (
     ARCHIVE,
     BROKEN_PROTOCOL,
@@ -170,7 +172,7 @@ class IncrementalBackup:
         wanted = sorted([BASE_ARCHIVE, *map(str, self._tablespaces.directories)])
         if sorted(names) != wanted:
             raise Undone(f"the base backup has the archives {names}, not {wanted}")
-        for path in (BACKUP_LABEL, "PG_VERSION", "global/pg_control"):
+        for path in (BACKUP_LABEL, VERSION_FILE, CONTROL_FILE):
             if path not in received.contents.paths:
                 raise Undone(f'the base backup has no "{path}"')
 

@@ -16,6 +16,7 @@ from collections.abc import Callable
 
 from pgpool_recovery.domain.error import Undone
 from pgpool_recovery.domain.record import record
+from pgpool_recovery.files.write import write_all_at
 
 MAGIC = 0xD3AE1F0D
 FIXED = struct.Struct("=III")
@@ -144,12 +145,5 @@ class ChangedBlocks:
             page = data[at : at + size]
             if self._check_page is not None:
                 self._check_page(page, block)
-            write_all(self._descriptor, page, block * size)
+            write_all_at(self._descriptor, page, block * size)
             self._done += 1
-
-
-def write_all(descriptor: int, data: memoryview, offset: int) -> None:
-    """Write everything at an offset (pwrite(2)), even if the system takes it in parts."""
-    while data:
-        written = os.pwrite(descriptor, data, offset)
-        data, offset = data[written:], offset + written

@@ -7,18 +7,19 @@ from pathlib import Path
 
 from pgpool_recovery.agent.method.guarded.backup_label import BACKUP_LABEL
 from pgpool_recovery.agent.method.guarded.contents import LINK_PATTERN, Contents
-from pgpool_recovery.agent.method.guarded.control_file import CONTROL_FILE
-from pgpool_recovery.agent.method.guarded.guard import NEW_CONTROL_FILE, PREFIX
+from pgpool_recovery.agent.method.guarded.guard import NEW_CONTROL_FILE
 from pgpool_recovery.agent.method.guarded.marker import StaleDirectory
 from pgpool_recovery.agent.method.incremental.changed_blocks import ChangedBlocks, CheckPage
 from pgpool_recovery.agent.method.incremental.page import is_sound
 from pgpool_recovery.agent.method.incremental.relation_file import RelationFile, parse_path
 from pgpool_recovery.agent.method.incremental.whole_file import WholeFile
 from pgpool_recovery.agent.method.tar_stream import Member, MemberKind, Nothing, Sink
+from pgpool_recovery.domain.control_file import CONTROL_FILE
 from pgpool_recovery.domain.error import Undone
 from pgpool_recovery.domain.wal import Lsn
 from pgpool_recovery.files.write import open_in_place
-from pgpool_recovery.host.file_access import EMPTIED, REPLACED
+from pgpool_recovery.host.file_access import EMPTIED, GUARD_PREFIX, LINKS, REPLACED
+from pgpool_recovery.host.version_file import VERSION_FILE
 
 INCREMENTAL_PREFIX = "INCREMENTAL."
 
@@ -56,14 +57,14 @@ class Received:
         target has its own.
         """
         top, _, rest = member.path.partition("/")
-        if member.kind is MemberKind.LINK or (top == "pg_tblspc" and rest):
+        if member.kind is MemberKind.LINK or (top == LINKS and rest):
             return self._pass_over_link(member)
-        if top in EMPTIED or member.path == "pg_tblspc":
+        if top in EMPTIED or member.path == LINKS:
             is_directory = member.kind is MemberKind.DIRECTORY
             return self._make_directory(member.path) if is_directory else Nothing()
         if top in REPLACED:
             return self._open(member, member.path)
-        if member.path in (BACKUP_LABEL, "PG_VERSION") and member.kind is MemberKind.FILE:
+        if member.path in (BACKUP_LABEL, VERSION_FILE) and member.kind is MemberKind.FILE:
             return self._open(member, member.path)
         return Nothing()
 
@@ -93,7 +94,7 @@ class Received:
             self.contents.paths.add(path)
             return self._make_directory(path)
         directory, _, name = path.rpartition("/")
-        if name.startswith(PREFIX):  # A guard of the primary's own past left it there.
+        if name.startswith(GUARD_PREFIX):  # A guard of the primary's own past left it there.
             return Nothing()
         if name.startswith(INCREMENTAL_PREFIX):
             return self._open_changed(

@@ -12,7 +12,6 @@ from pgpool_recovery.agent.method.guarded.backup_label import (
     is_incremental,
 )
 from pgpool_recovery.agent.method.guarded.control_file import (
-    CONTROL_FILE,
     read_control_file,
 )
 from pgpool_recovery.agent.method.guarded.guard import is_half_applied, read_base_marker
@@ -24,6 +23,7 @@ from pgpool_recovery.domain.control_data import (
     SHUT_DOWN_IN_RECOVERY,
     ControlData,
 )
+from pgpool_recovery.domain.control_file import CONTROL_FILE
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.domain.wal import Lsn, Point
 from pgpool_recovery.facts.facts import Base

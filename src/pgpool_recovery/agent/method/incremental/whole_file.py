@@ -2,7 +2,8 @@
 
 import os
 
-from pgpool_recovery.agent.method.incremental.changed_blocks import CheckPage, write_all
+from pgpool_recovery.agent.method.incremental.changed_blocks import CheckPage
+from pgpool_recovery.files.write import write_all_at
 
 
 class WholeFile:
@@ -27,7 +28,7 @@ class WholeFile:
         """Take the next piece."""
         if self._check_page is not None:
             self._check(self._check_page, data)
-        write_all(self._descriptor, data, self._written_bytes)
+        write_all_at(self._descriptor, data, self._written_bytes)
         self._written_bytes += len(data)
 
     def close(self) -> None:

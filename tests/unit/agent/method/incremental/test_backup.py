@@ -13,6 +13,7 @@ from pgpool_recovery.agent.method.guarded.guard import is_half_applied
 from pgpool_recovery.agent.method.incremental import backup as backup_module
 from pgpool_recovery.domain.error import Cancelled, Filled, Incomplete, NoRoom, Unreachable
 from pgpool_recovery.domain.target_state import TargetState
+from pgpool_recovery.host.file_access import GUARD_PREFIX
 from pgpool_recovery.host.stop import Stop
 from tests.unit.agent.method.incremental.stream import (
     DIRECTORY,
@@ -140,9 +141,9 @@ def test_promise_4_a_crash_at_any_effect(
             assert target.files() == NEW_FILES
     found = target.files()
     if found.get("global/pg_control") == b"old control":
-        assert {name: text for name, text in found.items() if guard.PREFIX not in name} == OLD_FILES
+        assert {name: text for name, text in found.items() if GUARD_PREFIX not in name} == OLD_FILES
     elif found.get("global/pg_control") == b"new control":
-        assert {name: text for name, text in found.items() if guard.PREFIX not in name} == NEW_FILES
+        assert {name: text for name, text in found.items() if GUARD_PREFIX not in name} == NEW_FILES
         return
     else:
         assert is_half_applied(target.data)
@@ -151,7 +152,7 @@ def test_promise_4_a_crash_at_any_effect(
 
 
 def test_what_a_guard_left_on_the_primary_is_not_written(target: Target) -> None:
-    leftover: dict[str, bytes | None] = {f"global/{guard.PREFIX}marker": b"the primary's"}
+    leftover: dict[str, bytes | None] = {f"global/{GUARD_PREFIX}marker": b"the primary's"}
     target.begin(ScriptedConnection(sent({"base.tar": leftover}))).apply()
     assert target.files() == NEW_FILES
 
