@@ -248,7 +248,7 @@ class Channels:
             last = max(names, key=lambda path: path.split("/"), default=None)
             has_more = page.has_more
             if has_more and (last is None or last == after):
-                raise Undone("the list of the source's files does not get on")
+                raise Undone("the list of the source's files makes no progress")
             after = last
             self._outcomes.put(page)
 
