@@ -50,10 +50,9 @@ class Place:
 
 @record
 class TablespacePlace:
-    """A tablespace to be copied: its OID, and its location on the primary and on the target."""
+    """A tablespace to be copied: its OID, and where it is on the target."""
 
     oid: int
-    primary_location: str
     location: str
     place: Place
 
