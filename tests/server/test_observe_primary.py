@@ -33,6 +33,9 @@ def test_sizes_are_for_a_plan(server: Server, *, looks_at_files: bool) -> None:
         assert 0 < facts.wal_bytes_per_s < 2**30
         assert facts.wal_free_bytes is not None
         assert facts.wal_free_bytes > 0
+        # Neither is seen from here if the server has a root directory of its own.
+        assert (facts.wal_directory is None) == (facts.data_directory is None)
+        assert facts.wal_directory is None or facts.wal_directory != facts.data_directory
     finally:
         server.execute("DROP TABLE IF EXISTS t")
         server.execute("DROP TABLESPACE space")

@@ -37,7 +37,7 @@ options:
     description:
       - Agree to at most what this method does. Anything beyond that is refused.
     type: str
-    choices: [attach, repoint, catch-up, rewind, incremental, restore, basebackup]
+    choices: [attach, repoint, catch-up, rewind, incremental, restore, command, delta, basebackup]
   wait:
     description:
       - If a recovery of the node is already running, wait until it has ended.
@@ -117,7 +117,17 @@ from ansible_collections.pgpool_recovery.cluster.plugins.module_utils.command_li
 if TYPE_CHECKING:
     from ansible_collections.pgpool_recovery.cluster.plugins.module_utils.command_line import Result
 
-METHODS = ["attach", "repoint", "catch-up", "rewind", "incremental", "restore", "basebackup"]
+METHODS = [
+    "attach",
+    "repoint",
+    "catch-up",
+    "rewind",
+    "incremental",
+    "restore",
+    "command",
+    "delta",
+    "basebackup",
+]
 
 
 def main() -> None:

@@ -1,6 +1,8 @@
 """A module calls the command by an argument vector, and tells what its document says."""
 
+import ast
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +17,9 @@ from command_line import (
 )
 
 from pgpool_recovery.cli.parse import command_named, parse
+from pgpool_recovery.facts.policy import Method
 
+REPOSITORY = Path(__file__).parents[3]
 COMMAND = "/usr/bin/pgpool-recovery"
 ERROR = {
     "error": "Refused",
@@ -158,3 +162,14 @@ def test_program_understands_what_modules_call(verb: str, words: list[str]) -> N
 def test_parameters_are_those_of_a_call() -> None:
     files = {"pcp_pass_file", "pg_pass_file"}
     assert set(connection_parameters()) == PARAMETERS.keys() | files
+
+
+def test_at_most_may_be_any_method() -> None:
+    module = REPOSITORY / "ansible/plugins/modules/recover.py"
+    values = {
+        node.targets[0].id: ast.literal_eval(node.value)
+        for node in ast.parse(module.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+    }
+    assert values["METHODS"] == list(Method)
+    assert f"choices: [{', '.join(Method)}]\n" in values["DOCUMENTATION"]
