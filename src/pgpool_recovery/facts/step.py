@@ -371,8 +371,8 @@ class RunCommand:
     """Have a command of the settings make the data directory.
 
     It works in `places.data.new`: on what the node has (`keep_data`), or in an empty directory.
-    `locations` has
-    the directory of each tablespace of the primary, by OID. `node` is the node's name.
+    `locations` has the directory of each tablespace of the primary, by OID. `node` is the node's
+    name.
     """
 
     touches: ClassVar[Touches] = Touches.BESIDE
