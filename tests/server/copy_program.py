@@ -41,7 +41,6 @@ def step_of(wish: dict[str, Any], root: Path, conninfo: dict[str, str]) -> CopyB
     spaces = tuple(
         TablespacePlace(
             int(oid),
-            "/of/the/primary",
             str(root / oid),
             Place(str(root / oid), f"{root}/{oid}.w", is_inside=False, new=f"{root}/{oid}.w/new/x"),
         )

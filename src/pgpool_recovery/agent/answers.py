@@ -335,7 +335,7 @@ class Answers:
             case AbortIncremental():
                 return self._steps.abort_incremental()
             case WriteLabel(directory, label):
-                from pgpool_recovery.agent.method.command import write_label
+                from pgpool_recovery.agent.method.made_directory import write_label
 
                 return write_label(Path(directory), label)
             case AskMade(wanted):

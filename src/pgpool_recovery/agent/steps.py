@@ -429,7 +429,7 @@ class Steps:
 
         The login in its files, if there is one, is that of the node that was backed up.
         """
-        from pgpool_recovery.agent.method.command import manifest_end
+        from pgpool_recovery.agent.method.made_directory import manifest_end
         from pgpool_recovery.agent.observe.target import observe
 
         facts, end = observe(wanted, self._stop, OwnLogin()), self._made_end

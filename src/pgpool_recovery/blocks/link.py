@@ -89,7 +89,9 @@ class FrameLink:
             while not self._is_readable(TICK_S):
                 self._check()
                 if time.monotonic() > deadline:
-                    raise Unreachable(f"nothing was received for {self._silence_s:.0f} s")
+                    raise Unreachable(
+                        f"nothing has come from the other host for {self._silence_s:g} s"
+                    )
         self._check()
         data = os.read(self._read_end, READ_BYTES)
         self._decoder.feed(data)

@@ -180,7 +180,7 @@ def _path(value: object) -> AbsolutePath:
 
 
 def _rate(value: object) -> Rate:
-    """Check a rate as pg_basebackup does, which would reject it after the old data is gone."""
+    """Check a rate as the server does (MAX_RATE), but before a recovery begins."""
     text = _text(value)
     is_rate = re.fullmatch(r"\d+[kM]?", text) is not None
     if not is_rate or not MIN_RATE_KB <= kilobytes(Rate(text)) <= MAX_RATE_KB:

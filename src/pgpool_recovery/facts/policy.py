@@ -7,7 +7,7 @@ from pgpool_recovery.domain.node import NodeId
 from pgpool_recovery.domain.record import record
 
 Rate = NewType("Rate", str)
-"""A limit as pg_basebackup accepts it: kilobytes per second, or with a suffix k or M."""
+"""A limit for what is read or sent: kilobytes per second, or with a suffix k or M."""
 
 
 def kilobytes(rate: Rate) -> int:

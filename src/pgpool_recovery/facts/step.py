@@ -50,10 +50,9 @@ class Place:
 
 @record
 class TablespacePlace:
-    """A tablespace to be copied: its OID, and its location on the primary and on the target."""
+    """A tablespace to be copied: its OID, and where it is on the target."""
 
     oid: int
-    primary_location: str
     location: str
     place: Place
 
@@ -372,8 +371,8 @@ class RunCommand:
     """Have a command of the settings make the data directory.
 
     It works in `places.data.new`: on what the node has (`keep_data`), or in an empty directory.
-    `locations` has
-    the directory of each tablespace of the primary, by OID. `node` is the node's name.
+    `locations` has the directory of each tablespace of the primary, by OID. `node` is the node's
+    name.
     """
 
     touches: ClassVar[Touches] = Touches.BESIDE

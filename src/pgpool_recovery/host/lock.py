@@ -4,8 +4,6 @@ import errno
 import fcntl
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from pgpool_recovery.domain.error import Busy
@@ -54,20 +52,6 @@ def lock(workspace: Path) -> int:
 def unlock(descriptor: int) -> None:
     """Release the lock."""
     os.close(descriptor)
-
-
-@contextmanager
-def holding(workspace: Path) -> Iterator[bool]:
-    """Hold the lock of a workspace during the block; yield whether the workspace still exists."""
-    try:
-        held = lock(workspace)
-    except FileNotFoundError:
-        yield False
-        return
-    try:
-        yield True
-    finally:
-        unlock(held)
 
 
 def remove_lock(workspace: Path) -> None:

@@ -48,7 +48,6 @@ class Comparison:
     name: str
     parts: tuple[Part, ...]
     upto: Lsn
-    own_name: str
 
 
 class ArchiveTrials:
@@ -127,7 +126,7 @@ class ArchiveTrials:
         if own is None:
             return None
         parts = tuple(parts_before(point, wal.segment_bytes, own, segment))
-        return Comparison(name_of(segment, wal), parts, point.lsn, own)
+        return Comparison(name_of(segment, wal), parts, point.lsn)
 
     def _like_node(self, one: Comparison, trial: WalTrial) -> Likeness:
         path, patience_s = self._situation.facts.target.data.path, self._settings.timeout.observe_s
@@ -201,7 +200,7 @@ def _of_primary(wal: Wal) -> Comparison | None:
     if name is None:
         return None
     end = Lsn((wal.oldest_segment + 1) * wal.segment_bytes)
-    return Comparison(name, tuple(parts_of_whole(name, wal.segment_bytes)), end, name)
+    return Comparison(name, tuple(parts_of_whole(name, wal.segment_bytes)), end)
 
 
 def _digests(name: str, trial: WalTrial) -> tuple[str | None, ...] | None:

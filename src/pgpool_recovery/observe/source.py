@@ -207,7 +207,9 @@ def _with_server(
     login = choose_login(logins, facts.primary)
     if login is not None:
         return replace(source, conninfo=login.conninfo)
-    return replace(source, login_problem="; ".join(_why(one) for one in logins) or "no role")
+    return replace(
+        source, login_problem="; ".join(_why(one) for one in logins) or "No role is known for it."
+    )
 
 
 def _log_in(

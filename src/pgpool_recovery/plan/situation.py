@@ -145,7 +145,6 @@ class Situation:
             tablespaces=tuple(
                 TablespacePlace(
                     oid=space.oid,
-                    primary_location=space.location,
                     location=posixpath.dirname(target.tablespaces[space.oid].path),
                     place=_place(target.tablespaces[space.oid], new=f"new/{space.directory}"),
                 )

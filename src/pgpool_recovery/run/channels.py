@@ -20,6 +20,7 @@ from typing import TypeVar
 from pgpool_recovery.domain.control_file import CONTROL_FILE
 from pgpool_recovery.domain.error import Undone
 from pgpool_recovery.domain.event import Emit, Event, Progress
+from pgpool_recovery.domain.quantity import pretty_size
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.run.batches import Batch, batches_of
 from pgpool_recovery.run.party import Deadlines
@@ -194,16 +195,19 @@ class Channels:
         now = time.monotonic()
         if now - self._told >= TOLD_EVERY_S and self._total_bytes > 0:
             self._told = now
-            done = self._totals.read_bytes + sum(self._reading)
+            done = self._done_bytes()
             rate = done / (now - self._began)
             self._emit(Progress(done, self._total_bytes, rate, is_comparison=True))
+
+    def _done_bytes(self) -> int:
+        return self._totals.read_bytes + sum(self._reading)
 
     def _see_progress(self) -> None:
         stall_s, now = self._deadlines.stall_s, time.monotonic()
         if any(at is not None and now - at > stall_s for at in self._got_on):
             raise Undone(
                 f"the comparison has made no progress for {stall_s:g} s",
-                detail=f"{self._totals.read_bytes + sum(self._reading)} bytes were compared.",
+                detail=f"{pretty_size(self._done_bytes())} were compared.",
                 hint="Check the network (its MTU, a firewall) and the disks of both hosts. "
                 "stall_s in the settings sets how long to wait.",
             )

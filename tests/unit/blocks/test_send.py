@@ -212,7 +212,7 @@ def test_receiver_that_is_silent(source: Path) -> None:
     read_end, from_receiver = os.pipe()
     to_receiver, write_end = os.pipe()
     try:
-        with pytest.raises(Unreachable, match="nothing was received"):
+        with pytest.raises(Unreachable, match="nothing has come"):
             sender_of(source, read_end, write_end, Stop(), silence_s=0.1).send([PATH], UNLIMITED)
     finally:
         for end in (read_end, from_receiver, to_receiver, write_end):

@@ -97,7 +97,7 @@ def asked(data: Path) -> list[Request]:
         ReceiveBlocks(written, 1),
         TakeStep(Reserve(Places(place, None, ())), 1),
         TakeStep(Reserve(Places(beside, place, ())), 1),
-        TakeStep(Reserve(Places(beside, None, (TablespacePlace(1, "/a", "/b", place),))), 1),
+        TakeStep(Reserve(Places(beside, None, (TablespacePlace(1, "/b", place),))), 1),
     ]
 
 

@@ -189,8 +189,11 @@ def test_interruption_of_the_main_thread_ends_all_at_once(error: BaseException) 
 
 
 def test_channel_that_does_not_get_on() -> None:
+    stalled = list[int]()
+
     def stall(number: int, request: SendFiles, check: Callable[[], None]) -> None:
-        if number == 2:
+        stalled.append(number)
+        if number == stalled[0]:  # Which thread gets a batch first is not known.
             waits(number, request, check)
 
     source = Source(on_send=stall)

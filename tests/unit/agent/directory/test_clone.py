@@ -25,7 +25,7 @@ class Clone:
             is_inside=False,
             new=str(workspace / "new" / VERSION),
         )
-        space = TablespacePlace(OID, str(self.location), str(self.location), place)
+        space = TablespacePlace(OID, str(self.location), place)
         self.own = Path(place.new)
         self.places = Places(
             data=Place(str(root / "data"), str(data), is_inside=False, new=str(data / "new")),

@@ -42,7 +42,6 @@ class Target:
             tablespaces=(
                 TablespacePlace(
                     oid=1,
-                    primary_location="/ts",
                     location=str(self.space.parent),
                     place=_place(self.space, "new/PG_15_1", is_inside=False),
                 ),

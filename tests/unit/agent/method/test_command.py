@@ -17,10 +17,9 @@ from pgpool_recovery.agent.method.command import (
     CouldNot,
     Lines,
     look_for_programs,
-    manifest_end,
     run_command,
-    write_label,
 )
+from pgpool_recovery.agent.method.made_directory import manifest_end, write_label
 from pgpool_recovery.domain.error import Cancelled, Undone
 from pgpool_recovery.domain.event import Event, Progress, Said
 from pgpool_recovery.domain.wal import Lsn, Point, TimelineId

@@ -165,7 +165,7 @@ def _size(shown: str) -> int:
 
 
 class _Copy:
-    """A backup that the primary has begun to send."""
+    """A backup that the server has begun to send."""
 
     def __init__(
         self,

@@ -69,7 +69,7 @@ class Destination:
 def make_directories(places: Places, sent: Sequence[SentTablespace], mode: int) -> dict[int, Path]:
     """Make the directories of the copy; return those of the tablespaces by OID.
 
-    Raises Undone if the primary's tablespaces are not those of the plan.
+    Raises Refused if the primary's tablespaces are not those of the plan.
     """
     data = Path(places.data.new)
     _make(data, mode)
@@ -101,5 +101,5 @@ def _make(directory: Path, mode: int) -> None:
 def _unexpected(member: Member, archive: str) -> Undone:
     return Undone(
         f'the archive {archive} of the base backup has an unexpected entry "{member.path}"',
-        detail="A primary never sends such an entry.",
+        detail="A server never sends such an entry.",
     )

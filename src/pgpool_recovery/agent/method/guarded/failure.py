@@ -24,8 +24,9 @@ def failure(error: RecoveryError | OSError, state: TargetState) -> RecoveryError
         kind = NoRoom if has_no_room else Undone
     if isinstance(error, RecoveryError):
         return kind(error.message, detail=error.detail, hint=error.hint, target=state)
+    what = "the target" if error.filename is None else f'"{error.filename}"'
     return kind(
-        f'could not write "{error.filename or "the target"}": {reason_of(error)}',
+        f"could not write {what}: {reason_of(error)}",
         hint="Fix that, then recover the node again. The recovery goes on from what is there.",
         target=state,
     )

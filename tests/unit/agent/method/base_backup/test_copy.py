@@ -71,7 +71,7 @@ class Target:
                     new=str(self.data),
                 ),
                 None,
-                (TablespacePlace(SPACE_OID, "/primary/space", str(space), place),),
+                (TablespacePlace(SPACE_OID, str(space), place),),
             ),
             "max_rate": None,
             "compression": None,
