@@ -18,9 +18,8 @@ from pgpool_recovery.agent.method.base_backup.login import of_backup
 from pgpool_recovery.agent.method.base_backup.manifest import ManifestCheck
 from pgpool_recovery.agent.method.base_backup.meanwhile import NOT_WHOLE, PROGRAM, WalMeanwhile
 from pgpool_recovery.agent.method.guarded.durable import make_durable
-from pgpool_recovery.agent.method.incremental.changed_blocks import CheckPage
-from pgpool_recovery.agent.method.incremental.received import page_check
-from pgpool_recovery.agent.method.incremental.relation_file import parse_path
+from pgpool_recovery.agent.method.received_page import CheckPage, page_check
+from pgpool_recovery.agent.method.relation_file import parse_path
 from pgpool_recovery.agent.method.tar_stream import Sink
 from pgpool_recovery.domain.error import Refused, Undone, Unreachable
 from pgpool_recovery.domain.event import Emit, Moved, Said
