@@ -11,7 +11,7 @@ from contextlib import closing
 from pathlib import Path
 
 from pgpool_recovery.agent.directory.own_login import OwnLogin
-from pgpool_recovery.agent.method.archive import ArrivingArchive
+from pgpool_recovery.agent.method.archive import ArrivingArchive, check_archives
 from pgpool_recovery.agent.method.base_backup.arrival import Arrivals, Checksum
 from pgpool_recovery.agent.method.base_backup.destination import Destination, make_directories
 from pgpool_recovery.agent.method.base_backup.login import of_backup
@@ -236,9 +236,7 @@ class _Copy:
         return [self._data, self._data / WAL, *self._to.tablespaces.values()]
 
     def _see_complete(self, manifest: ManifestCheck | None, end: Point) -> None:
-        wanted = sorted(["base", *map(str, self._to.tablespaces)])
-        if sorted(self._archives) != wanted:
-            raise Undone(f"the base backup has the archives {self._archives}, not {wanted}")
+        check_archives(self._archives, self._to.tablespaces)
         if manifest is None:
             raise Undone("the base backup has no manifest")
         manifest.finish(self._begun.point, end, self._server.system_identifier)
