@@ -16,7 +16,7 @@ from pgpool_recovery.agent.method.base_backup.arrival import Arrivals, Checksum
 from pgpool_recovery.agent.method.base_backup.destination import Destination, make_directories
 from pgpool_recovery.agent.method.base_backup.login import of_backup
 from pgpool_recovery.agent.method.base_backup.manifest import ManifestCheck
-from pgpool_recovery.agent.method.base_backup.meanwhile import NOT_WHOLE, PROGRAM, WalMeanwhile
+from pgpool_recovery.agent.method.base_backup.wal_stream import NOT_WHOLE, PROGRAM, WalStream
 from pgpool_recovery.agent.method.guarded.durable import make_durable
 from pgpool_recovery.agent.method.received_page import CheckPage, page_check
 from pgpool_recovery.agent.method.relation_file import parse_path
@@ -82,7 +82,7 @@ def _copy(
 ) -> None:
     conninfo = of_backup(step.conninfo, step.slot_name)
     of_wal = of_backup(step.wal_conninfo or step.conninfo, step.slot_name)
-    wal = WalMeanwhile(
+    wal = WalStream(
         step.bin_directory,
         Path(step.places.data.new) / WAL,
         step.slot_name if step.streams_by_slot else None,
