@@ -19,11 +19,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pgpool_recovery.blocks.link import FrameLink
-from pgpool_recovery.blocks.send import Sender, Sent
+from pgpool_recovery.blocks.send import Sender
 from pgpool_recovery.blocks.source import SourceFiles
 from pgpool_recovery.blocks.throttle import Throttle
 from pgpool_recovery.domain.record import replace
-from pgpool_recovery.facts.blocks import BlockSource, BlockTarget
+from pgpool_recovery.facts.blocks import BlockSource, BlockTarget, SentBlocks
 from pgpool_recovery.host import zstd
 from pgpool_recovery.host.permit import PERMIT_NAME, issue_permit
 from pgpool_recovery.host.stop import Stop
@@ -114,7 +114,7 @@ def measure(what: str, source: Path, target: Path, *, compresses: bool) -> None:
 
 
 def print_line(
-    what: str, sent: list[Sent], files: int, took_s: float, cpu_s: float, receiver_kb: int
+    what: str, sent: list[SentBlocks], files: int, took_s: float, cpu_s: float, receiver_kb: int
 ) -> None:
     read = sum(one.read_bytes for one in sent)
     sent_bytes, blocks = sum(one.sent_bytes for one in sent), sum(one.blocks for one in sent)

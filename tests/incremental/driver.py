@@ -12,7 +12,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from pgpool_recovery.agent.method.incremental import begin, relation_file
+from pgpool_recovery.agent.method import relation_file
+from pgpool_recovery.agent.method.incremental import begin
 from pgpool_recovery.agent.method.incremental.backup import IncrementalBackup
 from pgpool_recovery.agent.method.incremental.stale_directory import read_base
 from pgpool_recovery.domain.error import RecoveryError

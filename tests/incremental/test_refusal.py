@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from pgpool_recovery.agent.method.incremental.page import is_sound
-from pgpool_recovery.agent.method.incremental.relation_file import parse_path
+from pgpool_recovery.agent.method.page import is_sound
+from pgpool_recovery.agent.method.relation_file import parse_path
 from pgpool_recovery.plan.summaries import newly_left_out
 from tests.harness.host import Host
 from tests.harness.postgresql import Server

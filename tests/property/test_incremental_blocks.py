@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pgpool_recovery.agent.method.incremental.changed_blocks import ChangedBlocks
-from pgpool_recovery.agent.method.incremental.page import (
+from pgpool_recovery.agent.method.page import (
     LAST_ROUNDS,
     PRIME,
     SHIFT,

@@ -25,7 +25,7 @@ from pgpool_recovery.blocks.source import SourceFiles
 from pgpool_recovery.blocks.throttle import Throttle
 from pgpool_recovery.domain.control_file import CONTROL_FILE
 from pgpool_recovery.domain.error import RecoveryError, Undone, Unreachable, error_of_record
-from pgpool_recovery.domain.record import record
+from pgpool_recovery.facts.blocks import SentBlocks
 from pgpool_recovery.host import zstd
 from pgpool_recovery.host.stop import Stop
 
@@ -38,17 +38,6 @@ SHRINKS_TO = 0.9
 F = TypeVar("F", Has, Digests)
 CheckPages = Callable[[str, int, memoryview], None]
 """Takes a path, the number of a block in that file, and some whole blocks of it."""
-
-
-@record
-class Sent:
-    """What was done with some files."""
-
-    read_bytes: int
-    sent_bytes: int
-    blocks: int
-    files_whole: int
-    vanished: tuple[str, ...]
 
 
 class _Counts:
@@ -88,7 +77,7 @@ class Sender:
         paths: Sequence[str],
         throttle: Throttle,
         on_progress: Callable[[int], None] = lambda _: None,
-    ) -> Sent:
+    ) -> SentBlocks:
         """Make the receiver's files like these; return when all of them are on its disk.
 
         `on_progress` gets the number of bytes read so far. After a failure nothing more can be
@@ -104,7 +93,7 @@ class Sender:
                 self._take(self._receive())
         except Unreachable as lost:
             raise self._last_word() or lost
-        return Sent(
+        return SentBlocks(
             read_bytes=counts.read_bytes,
             sent_bytes=self._link.sent_bytes - began_bytes,
             blocks=counts.blocks,

@@ -38,7 +38,7 @@ class BlockTarget:
     ``global/pg_control`` is written instead, relative as well. A receiver opens `permit` first,
     holds it with a shared lock (flock) until it ends, and must find `token` in it: so none writes
     that a later run has not let in. `check_pages_from` is the start of the backup, if the pages
-    that are received are to be checked. `is_whole` is as in `BlockSource`.
+    that are sent are to be checked. `is_whole` is as in `BlockSource`.
     """
 
     data_directory: str
@@ -62,3 +62,14 @@ class FileBackup:
     source: BlockSource
     locations: dict[int, str]
     major: int
+
+
+@record
+class SentBlocks:
+    """What was done with some files; `vanished` are those that the source no longer has."""
+
+    read_bytes: int
+    sent_bytes: int
+    blocks: int
+    files_whole: int
+    vanished: tuple[str, ...]

@@ -2,8 +2,8 @@
 
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.facts.step import CopyBaseBackup
+from pgpool_recovery.run.backup_begin import prepare_backup
 from pgpool_recovery.run.party import Party
-from pgpool_recovery.run.source import prepare_backup
 from pgpool_recovery.talk.protocol import TakeStep
 
 SPARE_S = 30.0

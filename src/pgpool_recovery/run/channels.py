@@ -22,6 +22,7 @@ from pgpool_recovery.domain.error import Undone
 from pgpool_recovery.domain.event import Emit, Event, Progress
 from pgpool_recovery.domain.quantity import pretty_size
 from pgpool_recovery.domain.record import record
+from pgpool_recovery.facts.blocks import SentBlocks
 from pgpool_recovery.run.batches import Batch, batches_of
 from pgpool_recovery.run.party import Deadlines
 from pgpool_recovery.run.shield import shielded
@@ -35,7 +36,6 @@ from pgpool_recovery.talk.protocol import (
     ListFiles,
     OpenChannel,
     SendFiles,
-    SentBlocks,
 )
 
 T = TypeVar("T")

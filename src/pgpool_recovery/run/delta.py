@@ -9,10 +9,10 @@ from pgpool_recovery.domain.record import replace
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.facts.policy import kilobytes
 from pgpool_recovery.facts.step import Delta
+from pgpool_recovery.run.backup_begin import prepare_backup
 from pgpool_recovery.run.channels import Channels, Totals, Wires
 from pgpool_recovery.run.party import Party
 from pgpool_recovery.run.read_server import Bracket
-from pgpool_recovery.run.source import prepare_backup
 from pgpool_recovery.talk.protocol import SILENCE_S, BeginDelta, CommitDelta, OpenChannel
 
 MOST_WORKERS = 4

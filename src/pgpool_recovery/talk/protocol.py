@@ -15,7 +15,13 @@ from pgpool_recovery.domain.wal import History, Point, TimelineId
 from pgpool_recovery.facts.archived_history import Archive
 from pgpool_recovery.facts.archived_wal import WalTrial, WantedWal
 from pgpool_recovery.facts.backup import Backup, NoBackup
-from pgpool_recovery.facts.blocks import BlockFormat, BlockSource, BlockTarget, FileBackup
+from pgpool_recovery.facts.blocks import (
+    BlockFormat,
+    BlockSource,
+    BlockTarget,
+    FileBackup,
+    SentBlocks,
+)
 from pgpool_recovery.facts.facts import Conninfo, LocalWal, Login, RelationSegment, TargetFacts
 from pgpool_recovery.facts.node import Confinement, PeerFacts, Surroundings
 from pgpool_recovery.facts.own_wal import Part
@@ -412,17 +418,6 @@ class ListFiles(Asks[FilePage]):
 
     after: str | None
     limit: int
-
-
-@record
-class SentBlocks:
-    """What was done with some files; `vanished` are those that the source no longer has."""
-
-    read_bytes: int
-    sent_bytes: int
-    blocks: int
-    files_whole: int
-    vanished: tuple[str, ...]
 
 
 @record

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from pgpool_recovery.blocks.link import FrameLink
 from pgpool_recovery.blocks.receive import Receiver
-from pgpool_recovery.blocks.send import CheckPages, Sender, Sent
+from pgpool_recovery.blocks.send import CheckPages, Sender
 from pgpool_recovery.blocks.source import SourceFiles
 from pgpool_recovery.blocks.throttle import Throttle
 from pgpool_recovery.domain.error import RecoveryError
-from pgpool_recovery.facts.blocks import BlockFormat, BlockSource, BlockTarget
+from pgpool_recovery.facts.blocks import BlockFormat, BlockSource, BlockTarget, SentBlocks
 from pgpool_recovery.host.stop import Stop
 
 VERSION = "PG_15_202209061"
@@ -151,7 +151,9 @@ def sending(
             link.end()
 
 
-def transfer(source: Path, target: Path, paths: Sequence[str], *, compresses: bool = False) -> Sent:
+def transfer(
+    source: Path, target: Path, paths: Sequence[str], *, compresses: bool = False
+) -> SentBlocks:
     """Make files of a target like those of a source."""
     with sending(source_of(source), target_of(target), compresses=compresses) as sender:
         return sender.send(paths, Throttle(None, lambda _: None))

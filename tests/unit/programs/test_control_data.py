@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from pgpool_recovery.agent.method.guarded.control_file import parse_control_file
+from pgpool_recovery.agent.method.incremental.control_file import parse_control_file
 from pgpool_recovery.domain.backup_label import parse_backup_label
 from pgpool_recovery.domain.control_data import ControlData, parse_control_data
 from pgpool_recovery.domain.wal import History, Lsn, Point, TimelineId, parse_history, parse_lsn

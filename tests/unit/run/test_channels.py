@@ -11,6 +11,7 @@ import pytest
 
 from pgpool_recovery.domain.error import Cancelled, NoRoom, RecoveryError, Undone
 from pgpool_recovery.domain.event import Emit, Event, Progress
+from pgpool_recovery.facts.blocks import SentBlocks
 from pgpool_recovery.run import channels as module
 from pgpool_recovery.run.channels import Channels, Totals, Wires
 from pgpool_recovery.run.party import Deadlines
@@ -21,7 +22,6 @@ from pgpool_recovery.talk.protocol import (
     ListFiles,
     OpenChannel,
     SendFiles,
-    SentBlocks,
 )
 
 FILES = {f"base/5/{number}": 2**25 if number % 3 else 9000 for number in range(40)}

@@ -1,7 +1,7 @@
 """Check the checksums of the pages that are sent, as the server does in a base backup."""
 
-from pgpool_recovery.agent.method.incremental.page import is_sound
-from pgpool_recovery.agent.method.incremental.relation_file import parse_path
+from pgpool_recovery.agent.method.page import is_sound
+from pgpool_recovery.agent.method.relation_file import parse_path
 from pgpool_recovery.blocks.send import CheckPages
 from pgpool_recovery.blocks.source import SourceFiles
 from pgpool_recovery.domain.error import Undone

@@ -12,6 +12,7 @@ from pgpool_recovery.blocks.source import SourceFiles
 from pgpool_recovery.blocks.throttle import Throttle
 from pgpool_recovery.domain.error import RecoveryError, Refused, Unreachable
 from pgpool_recovery.domain.event import Emit
+from pgpool_recovery.facts.blocks import SentBlocks
 from pgpool_recovery.host import zstd
 from pgpool_recovery.host.meter import Meter
 from pgpool_recovery.host.program import run
@@ -23,7 +24,6 @@ from pgpool_recovery.talk.protocol import (
     OpenChannel,
     ReceiveBlocks,
     SendFiles,
-    SentBlocks,
 )
 
 RECEIVER = "the target"
@@ -103,15 +103,12 @@ class SendingEnd:
         sender, meter = opened(self._sender), Meter(self._emit)
         throttle = Throttle(request.max_bytes_per_s, self._stop.wait)
         try:
-            sent = sender.send(request.paths, throttle, meter.tell)
+            return sender.send(request.paths, throttle, meter.tell)
         except Unreachable as error:
             raise self._closed_after(error) from error
         except BaseException:
             self.close()
             raise
-        return SentBlocks(
-            sent.read_bytes, sent.sent_bytes, sent.blocks, sent.files_whole, sent.vanished
-        )
 
     def close(self) -> None:
         """End the receiver."""

@@ -1,11 +1,14 @@
 """Take the archives of a base backup in pieces, whether the server compresses them or not."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from pgpool_recovery.agent.method.tar_stream import Member, Sink, TarStream
+from pgpool_recovery.domain.error import Undone
 from pgpool_recovery.host.zstd import Decompressor
 
 SUFFIX, COMPRESSED = ".tar", ".zst"
+BASE = "base"
+"""The name of the archive of the data directory; that of a tablespace is its OID."""
 
 
 class ArrivingArchive:
@@ -36,3 +39,17 @@ class ArrivingArchive:
         if self._decompressor is not None:
             self._decompressor.finish()
         self._tar.finish()
+
+
+def unexpected_archive(name: str) -> Undone:
+    """Return the failure of a base backup that has an archive of no known directory."""
+    return Undone(f'the base backup has an unexpected archive "{name}"')
+
+
+def check_archives(names: Iterable[str], tablespaces: Iterable[int]) -> None:
+    """Raise Undone unless there is one archive for each directory."""
+    found, wanted = sorted(names), sorted([BASE, *map(str, tablespaces)])
+    if found != wanted:
+        raise Undone(
+            f"the base backup has the archives {', '.join(found)}, not {', '.join(wanted)}"
+        )

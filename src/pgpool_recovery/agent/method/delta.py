@@ -28,7 +28,7 @@ from pgpool_recovery.agent.method.guarded.tablespace import (
     linked_tablespaces,
     match_tablespaces,
 )
-from pgpool_recovery.agent.method.incremental.relation_file import vouched_paths
+from pgpool_recovery.agent.method.relation_file import vouched_paths
 from pgpool_recovery.domain.control_file import CONTROL_FILE
 from pgpool_recovery.domain.error import RecoveryError, Undone
 from pgpool_recovery.domain.event import Emit, Said

@@ -3,14 +3,13 @@
 from pathlib import Path
 
 from pgpool_recovery.agent.method.guarded.tablespace import linked_tablespaces
-from pgpool_recovery.agent.method.incremental.changed_blocks import CheckPage
-from pgpool_recovery.agent.method.incremental.received import page_check
-from pgpool_recovery.agent.method.incremental.relation_file import (
+from pgpool_recovery.agent.method.incremental.stale_directory import read_stale_directory
+from pgpool_recovery.agent.method.received_page import CheckPage, page_check
+from pgpool_recovery.agent.method.relation_file import (
     RelationFile,
     parse_path,
     vouched_paths,
 )
-from pgpool_recovery.agent.method.incremental.stale_directory import read_stale_directory
 from pgpool_recovery.domain.event import Emit
 from pgpool_recovery.host.meter import Meter
 from pgpool_recovery.host.stop import Stop

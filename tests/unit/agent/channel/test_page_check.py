@@ -7,7 +7,7 @@ import pytest
 
 from pgpool_recovery.agent.channel import page_check
 from pgpool_recovery.agent.channel.page_check import page_checker
-from pgpool_recovery.agent.method.incremental.page import checksum
+from pgpool_recovery.agent.method.page import checksum
 from pgpool_recovery.blocks.send import CheckPages
 from pgpool_recovery.blocks.source import SourceFiles
 from pgpool_recovery.domain.error import Undone

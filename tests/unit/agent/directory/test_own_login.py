@@ -16,7 +16,7 @@ from pgpool_recovery.agent.directory.own_login import (
     own_server_words,
     service_text,
 )
-from pgpool_recovery.agent.method.base_backup.meanwhile import argv as words_of_pg_receivewal
+from pgpool_recovery.agent.method.base_backup.wal_stream import argv as words_of_pg_receivewal
 from pgpool_recovery.agent.method.make_standby import leading_settings
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.facts.step import Place, Places, Repoint

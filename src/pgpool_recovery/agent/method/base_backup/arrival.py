@@ -13,7 +13,7 @@ from pathlib import Path
 from queue import Full, Queue
 from typing import NamedTuple, Protocol
 
-from pgpool_recovery.agent.method.incremental.changed_blocks import CheckPage
+from pgpool_recovery.agent.method.received_page import CheckPage, ReceivedPages
 from pgpool_recovery.files.write import open_in_place, sync_written, write_all_at
 
 BATCH_BYTES = 2**19
@@ -51,7 +51,7 @@ class _File:
     place: Path
     mode: int
     checksum: Checksum
-    pages: "_Pages | None"
+    pages: ReceivedPages | None
     descriptor: int | None = None
     written_bytes: int = 0
     synced_bytes: int = 0
@@ -93,7 +93,7 @@ class Arrivals:
         check_page: CheckPage | None = None,
     ) -> "ArrivingFile":
         """Return the sink of a file; its checksum and size are in `arrived` once it is written."""
-        pages = None if check_page is None else _Pages(block_bytes, check_page)
+        pages = None if check_page is None else ReceivedPages(block_bytes, check_page)
         return ArrivingFile(self._put, _File(path, place, mode, self._new_checksum(), pages))
 
     def end_files(self) -> None:
@@ -166,7 +166,7 @@ class Arrivals:
             os.fchmod(file.descriptor, file.mode)  # The umask removed rights of the group.
         file.checksum.update(data)
         if file.pages is not None:
-            file.pages.check(data)
+            file.pages.take(data)
         write_all_at(file.descriptor, memoryview(data), file.written_bytes)
         file.written_bytes += len(data)
         if file.written_bytes - file.synced_bytes >= SYNCED_BYTES:
@@ -228,21 +228,3 @@ class ArrivingFile:
         self._put(_Batch(self._file, b"".join(self._pieces), is_last))
         self._pieces.clear()
         self._bytes = 0
-
-
-class _Pages:
-    """Checks the pages of a file that arrives in pieces."""
-
-    def __init__(self, block_bytes: int, check_page: CheckPage) -> None:
-        self._block_bytes = block_bytes
-        self._check_page = check_page
-        self._rest = b""
-        self._block = 0
-
-    def check(self, data: bytes) -> None:
-        """Check the pages that are complete by now; the server does not check others either."""
-        pages, size = memoryview(self._rest + data), self._block_bytes
-        for at in range(0, len(pages) - size + 1, size):
-            self._check_page(pages[at : at + size], self._block)
-            self._block += 1
-        self._rest = bytes(pages[len(pages) // size * size :])

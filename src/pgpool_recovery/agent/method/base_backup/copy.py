@@ -11,16 +11,15 @@ from contextlib import closing
 from pathlib import Path
 
 from pgpool_recovery.agent.directory.own_login import OwnLogin
-from pgpool_recovery.agent.method.archive import ArrivingArchive
+from pgpool_recovery.agent.method.archive import ArrivingArchive, check_archives
 from pgpool_recovery.agent.method.base_backup.arrival import Arrivals, Checksum
 from pgpool_recovery.agent.method.base_backup.destination import Destination, make_directories
 from pgpool_recovery.agent.method.base_backup.login import of_backup
 from pgpool_recovery.agent.method.base_backup.manifest import ManifestCheck
-from pgpool_recovery.agent.method.base_backup.meanwhile import NOT_WHOLE, PROGRAM, WalMeanwhile
+from pgpool_recovery.agent.method.base_backup.wal_stream import NOT_WHOLE, PROGRAM, WalStream
 from pgpool_recovery.agent.method.guarded.durable import make_durable
-from pgpool_recovery.agent.method.incremental.changed_blocks import CheckPage
-from pgpool_recovery.agent.method.incremental.received import page_check
-from pgpool_recovery.agent.method.incremental.relation_file import parse_path
+from pgpool_recovery.agent.method.received_page import CheckPage, page_check
+from pgpool_recovery.agent.method.relation_file import parse_path
 from pgpool_recovery.agent.method.tar_stream import Sink
 from pgpool_recovery.domain.error import Refused, Undone, Unreachable
 from pgpool_recovery.domain.event import Emit, Moved, Said
@@ -83,7 +82,7 @@ def _copy(
 ) -> None:
     conninfo = of_backup(step.conninfo, step.slot_name)
     of_wal = of_backup(step.wal_conninfo or step.conninfo, step.slot_name)
-    wal = WalMeanwhile(
+    wal = WalStream(
         step.bin_directory,
         Path(step.places.data.new) / WAL,
         step.slot_name if step.streams_by_slot else None,
@@ -237,9 +236,7 @@ class _Copy:
         return [self._data, self._data / WAL, *self._to.tablespaces.values()]
 
     def _see_complete(self, manifest: ManifestCheck | None, end: Point) -> None:
-        wanted = sorted(["base", *map(str, self._to.tablespaces)])
-        if sorted(self._archives) != wanted:
-            raise Undone(f"the base backup has the archives {self._archives}, not {wanted}")
+        check_archives(self._archives, self._to.tablespaces)
         if manifest is None:
             raise Undone("the base backup has no manifest")
         manifest.finish(self._begun.point, end, self._server.system_identifier)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pgpool_recovery.agent.directory.modes import OWNER
 from pgpool_recovery.agent.directory.workspace import make_directory
+from pgpool_recovery.agent.method.archive import BASE, unexpected_archive
 from pgpool_recovery.agent.method.guarded.contents import LINK_PATTERN
 from pgpool_recovery.agent.method.tar_stream import Member, MemberKind, Nothing, Sink
 from pgpool_recovery.domain.error import Refused, Undone
@@ -31,26 +32,26 @@ class Destination:
 
     def opener(self, archive: str) -> Callable[[Member], Sink]:
         """Return the function that directs the members of an archive; raise Undone for no such."""
-        if archive == "base":
+        if archive == BASE:
             return self._open_in_base
         for oid, directory in self.tablespaces.items():
             if archive == str(oid):
                 return lambda member: self._open(
                     member, f"{LINKS}/{oid}/{member.path}", directory / member.path, archive
                 )
-        raise Undone(f'the base backup has an unexpected archive "{archive}"')
+        raise unexpected_archive(archive)
 
     def _open_in_base(self, member: Member) -> Sink:
         match = LINK_PATTERN.match(member.path)
         if match is None:
-            return self._open(member, member.path, self.data / member.path, "base")
+            return self._open(member, member.path, self.data / member.path, BASE)
         oid = int(match[1])
         if match[0] != member.path or oid not in self.tablespaces:
-            raise _unexpected(member, "base")
+            raise _unexpected(member, BASE)
         if member.kind is MemberKind.LINK:
             (self.data / member.path).symlink_to(self.tablespaces[oid])
         elif member.kind is not MemberKind.DIRECTORY:
-            raise _unexpected(member, "base")
+            raise _unexpected(member, BASE)
         return Nothing()
 
     def _open(self, member: Member, path: str, place: Path, archive: str) -> Sink:

@@ -9,7 +9,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from pgpool_recovery.agent.method.archive import ArrivingArchive
+from pgpool_recovery.agent.method.archive import (
+    BASE,
+    ArrivingArchive,
+    check_archives,
+    unexpected_archive,
+)
 from pgpool_recovery.agent.method.guarded.backup_label import BACKUP_LABEL, without_incremental
 from pgpool_recovery.agent.method.guarded.commit import commit
 from pgpool_recovery.agent.method.guarded.contents import Contents
@@ -36,7 +41,6 @@ from pgpool_recovery.postgres.backup_stream import (
     BackupStart,
 )
 
-BASE_ARCHIVE = "base"
 TOLD_EVERY_BYTES = 4 * 2**20
 
 
@@ -161,17 +165,15 @@ class IncrementalBackup:
         self._check_complete(names, received)
 
     def _opener(self, name: str, received: Received) -> Callable[[Member], Sink]:
-        if name == BASE_ARCHIVE:
+        if name == BASE:
             return received.open_in_base
         for oid in self._tablespaces.directories:
             if name == str(oid):
                 return received.open_in_tablespace(oid)
-        raise Undone(f'the base backup has an unexpected archive "{name}"')
+        raise unexpected_archive(name)
 
     def _check_complete(self, names: list[str], received: Received) -> None:
-        wanted = sorted([BASE_ARCHIVE, *map(str, self._tablespaces.directories)])
-        if sorted(names) != wanted:
-            raise Undone(f"the base backup has the archives {names}, not {wanted}")
+        check_archives(names, self._tablespaces.directories)
         for path in (BACKUP_LABEL, VERSION_FILE, CONTROL_FILE):
             if path not in received.contents.paths:
                 raise Undone(f'the base backup has no "{path}"')

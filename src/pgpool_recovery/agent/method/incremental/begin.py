@@ -21,11 +21,11 @@ from pgpool_recovery.agent.method.guarded.tablespace import (
 )
 from pgpool_recovery.agent.method.incremental.backup import Directory, IncrementalBackup
 from pgpool_recovery.agent.method.incremental.manifest import manifest, wal_ranges
-from pgpool_recovery.agent.method.incremental.relation_file import path_of, vouched_paths
 from pgpool_recovery.agent.method.incremental.stale_directory import (
     UNKNOWN_END,
     read_stale_directory,
 )
+from pgpool_recovery.agent.method.relation_file import path_of, vouched_paths
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.domain.record import field, record
 from pgpool_recovery.domain.wal import History, Point, lsn_text

@@ -12,8 +12,8 @@ that length before anything is written.
 import itertools
 import os
 import struct
-from collections.abc import Callable
 
+from pgpool_recovery.agent.method.received_page import CheckPage
 from pgpool_recovery.domain.error import Undone
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.files.write import write_all_at
@@ -22,8 +22,6 @@ MAGIC = 0xD3AE1F0D
 FIXED = struct.Struct("=III")
 NUMBER_BYTES = 4
 ODD = "an incremental file of the base backup is malformed"
-
-CheckPage = Callable[[memoryview, int], None]
 
 
 @record

@@ -9,10 +9,10 @@ from pgpool_recovery.agent.method.guarded.backup_label import BACKUP_LABEL
 from pgpool_recovery.agent.method.guarded.contents import LINK_PATTERN, Contents
 from pgpool_recovery.agent.method.guarded.guard import NEW_CONTROL_FILE
 from pgpool_recovery.agent.method.guarded.marker import StaleDirectory
-from pgpool_recovery.agent.method.incremental.changed_blocks import ChangedBlocks, CheckPage
-from pgpool_recovery.agent.method.incremental.page import is_sound
-from pgpool_recovery.agent.method.incremental.relation_file import RelationFile, parse_path
+from pgpool_recovery.agent.method.incremental.changed_blocks import ChangedBlocks
 from pgpool_recovery.agent.method.incremental.whole_file import WholeFile
+from pgpool_recovery.agent.method.received_page import CheckPage, page_check
+from pgpool_recovery.agent.method.relation_file import parse_path
 from pgpool_recovery.agent.method.tar_stream import Member, MemberKind, Nothing, Sink
 from pgpool_recovery.domain.control_file import CONTROL_FILE
 from pgpool_recovery.domain.error import Undone
@@ -152,24 +152,6 @@ class Received:
         if start is None or file is None or not self.stale.has_checksums:
             return None
         return page_check(path, file, self.stale.segment_blocks, start)
-
-
-def page_check(path: str, file: RelationFile, segment_blocks: int, start: Lsn) -> CheckPage:
-    """Return a function that raises Undone for a page of a file with a wrong checksum.
-
-    It takes the page and its block number within the file. `start` is where replay will begin.
-    """
-    first = file.number * segment_blocks
-
-    def check_page(page: memoryview, block: int) -> None:
-        if not is_sound(page, first + block, start):
-            raise Undone(
-                f'block {first + block} of "{path}" came with a wrong checksum',
-                hint="Check the network and the memory of both hosts, and run pg_checksums or "
-                "pg_amcheck on the primary.",
-            )
-
-    return check_page
 
 
 @dataclass(frozen=True)

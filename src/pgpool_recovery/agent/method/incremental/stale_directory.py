@@ -11,11 +11,11 @@ from pgpool_recovery.agent.method.guarded.backup_label import (
     MAX_BYTES,
     is_incremental,
 )
-from pgpool_recovery.agent.method.guarded.control_file import (
-    read_control_file,
-)
 from pgpool_recovery.agent.method.guarded.guard import is_half_applied, read_base_marker
 from pgpool_recovery.agent.method.guarded.marker import Marker, StaleDirectory
+from pgpool_recovery.agent.method.incremental.control_file import (
+    read_control_file,
+)
 from pgpool_recovery.domain.backup_label import parse_backup_label
 from pgpool_recovery.domain.control_data import (
     IN_ARCHIVE_RECOVERY,

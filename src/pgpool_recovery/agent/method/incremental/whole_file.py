@@ -2,7 +2,7 @@
 
 import os
 
-from pgpool_recovery.agent.method.incremental.changed_blocks import CheckPage
+from pgpool_recovery.agent.method.received_page import CheckPage, ReceivedPages
 from pgpool_recovery.files.write import write_all_at
 
 
@@ -18,16 +18,13 @@ class WholeFile:
         self, descriptor: int, *, block_bytes: int, check_page: CheckPage | None = None
     ) -> None:
         self._descriptor = descriptor
-        self._block_bytes = block_bytes
-        self._check_page = check_page
-        self._unchecked = bytearray()
-        self._checked_blocks = 0
+        self._pages = None if check_page is None else ReceivedPages(block_bytes, check_page)
         self._written_bytes = 0
 
     def write(self, data: memoryview) -> None:
         """Take the next piece."""
-        if self._check_page is not None:
-            self._check(self._check_page, data)
+        if self._pages is not None:
+            self._pages.take(data)
         write_all_at(self._descriptor, data, self._written_bytes)
         self._written_bytes += len(data)
 
@@ -35,13 +32,3 @@ class WholeFile:
         """Cut off what the old file had beyond the new one."""
         os.ftruncate(self._descriptor, self._written_bytes)
         os.close(self._descriptor)
-
-    def _check(self, check_page: CheckPage, data: memoryview) -> None:
-        """Check all pages that are complete by now; the server does not check others either."""
-        self._unchecked += data
-        size = self._block_bytes
-        pages = memoryview(bytes(self._unchecked))
-        for at in range(0, len(pages) - size + 1, size):
-            check_page(pages[at : at + size], self._checked_blocks)
-            self._checked_blocks += 1
-        del self._unchecked[: len(pages) // size * size]

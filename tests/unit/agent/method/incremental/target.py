@@ -10,7 +10,7 @@ from pgpool_recovery.agent.method.guarded.tablespace import (
     match_tablespaces,
 )
 from pgpool_recovery.agent.method.incremental.backup import Directory, IncrementalBackup
-from pgpool_recovery.agent.method.incremental.relation_file import vouched_paths
+from pgpool_recovery.agent.method.relation_file import vouched_paths
 from pgpool_recovery.domain.wal import Lsn, Point, TimelineId
 from pgpool_recovery.facts.facts import Base
 from pgpool_recovery.host.stop import Stop

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from pgpool_recovery.agent.method.guarded.contents import Contents
-from pgpool_recovery.agent.method.incremental.page import checksum
 from pgpool_recovery.agent.method.incremental.received import Received
+from pgpool_recovery.agent.method.page import checksum
 from pgpool_recovery.agent.method.tar_stream import TarStream
 from pgpool_recovery.domain.error import Undone
 from pgpool_recovery.domain.wal import Lsn

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from pgpool_recovery.agent.method.guarded.control_file import parse_control_file
+from pgpool_recovery.agent.method.incremental.control_file import parse_control_file
 from pgpool_recovery.agent.method.incremental.stale_directory import UNKNOWN_END, vouched_base
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.domain.wal import Lsn, Point, TimelineId, parse_lsn

@@ -1,4 +1,4 @@
-"""Bring a standby to where a base backup of it may begin.
+"""Bring the server to where a base backup of it may begin: the primary, or a standby.
 
 A backup of a standby begins with a restartpoint, at the REDO position of the last checkpoint that
 the standby has replayed (do_pg_backup_start in xlog.c). That may be long ago, and the primary may

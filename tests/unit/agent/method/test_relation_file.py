@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pgpool_recovery.agent.method.incremental.relation_file import (
+from pgpool_recovery.agent.method.relation_file import (
     parse_name,
     parse_path,
     path_of,

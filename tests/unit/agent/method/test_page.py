@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pgpool_recovery.agent.method.incremental.page import checksum, is_sound
+from pgpool_recovery.agent.method.page import checksum, is_sound
 
 PAGES = Path(__file__).with_name("pages_of_postgresql_17")
 """The first two pages of pg_tablespace's index on its name (1213/2698), from initdb -k."""

@@ -47,7 +47,7 @@ def argv(
     ]
 
 
-class WalMeanwhile:
+class WalStream:
     """The program that receives WAL, in the background until `end`; a context that ends it.
 
     Without a slot name, the primary keeps the WAL as well. `check` raises Undone if the program has
