@@ -185,12 +185,13 @@ def reject_wal_room(
     """Report that there is no space for the WAL that the node receives until it has caught up.
 
     The node removes WAL as it proceeds, so it never keeps more than the primary does, or, of what
-    it gets from an archive, about max_wal_size: a file that was replayed stays in its pg_wal until
-    the next restartpoint (KeepFileRestoredFromArchive in xlogarchive.c). Files in its pg_wal that
-    wait to be recycled make room.
+    it gets from an archive, twice max_wal_size: a file that was replayed stays in its pg_wal until
+    a restartpoint removes it (KeepFileRestoredFromArchive in xlogarchive.c), which keeps all since
+    the checkpoint before, while the replay goes on. 1.75 times were seen on 15. Files in its pg_wal
+    that wait to be recycled make room.
     """
     place = target.wal or target.data
-    most = max(primary.wal_bytes, primary.max_wal_bytes if is_from_archive else 0)
+    most = max(primary.wal_bytes, 2 * primary.max_wal_bytes if is_from_archive else 0)
     needed = max(0, min(wal_bytes, most) - target.access.spare_wal_bytes)
     free = place.filesystem.free_bytes
     if target.is_sound and place.filesystem.device == target.data.filesystem.device:
