@@ -8,13 +8,14 @@ COPY OUT for each archive, and one for the manifest.
 
 import select
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Self
 
 from pgpool_recovery.domain.error import RecoveryError, Refused, Undone, Unreachable
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.wal import History, Point, TimelineId, parse_history, parse_lsn
 from pgpool_recovery.files.text import text_of
+from pgpool_recovery.postgres.backup_refusal import refusal
 from pgpool_recovery.postgres.connection import (
     THE_PRIMARY,
     TICK_MS,
@@ -41,30 +42,6 @@ END_OF_ARCHIVE = bytes(1024)
 """Two headers of zeros; servers before PostgreSQL 15 leave them out."""
 
 BROKEN_PROTOCOL = "the server broke the protocol of a base backup"
-WITHOUT_SUMMARIES = "Set summarize_wal = on on every node, long before it is needed."
-DIVERGED = "The target has diverged from the primary. Rewind it first, or make a full copy."
-REFUSALS = (
-    ("unless WAL summarization is enabled", WITHOUT_SUMMARIES),
-    (
-        "WAL summaries are required",
-        f"{WITHOUT_SUMMARIES} WAL summaries are kept for wal_summary_keep_time. Make a full copy.",
-    ),
-    (
-        "WAL summarization is not progressing",
-        "Check the primary's log for messages of the WAL summarizer.",
-    ),
-    ("but not in this server's history", DIVERGED),
-    ("but this server switched timelines at", DIVERGED),
-    (
-        "but this backup starts at",
-        "The target is ahead of the primary. Rewind it first, or make a full copy.",
-    ),
-    ("system identifier in backup manifest", "The target belongs to another cluster."),
-)
-"""Fragments of the server's message when it cannot make the backup, and what to do about each.
-
-When its messages are in another language (lc_messages), no hint is given.
-"""
 
 
 @record
@@ -376,6 +353,19 @@ class BackupConnection:
             )
 
 
+def start_with_workers(
+    connection: BackupConnection, workers: int | None, start: Callable[[int | None], BackupStart]
+) -> BackupStart:
+    """Have a backup begin; without workers if the server's library has no threads."""
+    try:
+        return start(workers)
+    except Refused:
+        if workers is None:
+            raise
+        connection.recover()
+    return start(None)
+
+
 def open_backup(
     conninfo: Mapping[str, str],
     limits: StreamLimits,
@@ -400,22 +390,6 @@ def _compression(algorithm: str | None, workers: int | None) -> str:
         return ""
     detail = "level=1" if workers is None else f"level=1,workers={workers}"
     return f", COMPRESSION '{algorithm}', COMPRESSION_DETAIL '{detail}'"
-
-
-def refusal(said: Iterable[str], name: str = THE_PRIMARY) -> Refused:
-    """Return the refusal for a server's message, detail and hint.
-
-    >>> refusal(["incremental backups cannot be taken unless WAL summarization is enabled"]).hint
-    'Set summarize_wal = on on every node, long before it is needed.'
-    """
-    words = [text.strip() for text in said if text.strip()]
-    message = words[0] if words else ""
-    hints = [hint for fragment, hint in REFUSALS if fragment in message]
-    return Refused(
-        f"{name} refuses the base backup",
-        detail="\n".join(words) or None,
-        hint=hints[0] if hints else None,
-    )
 
 
 def _point(result: "PGresult") -> Point:

@@ -16,7 +16,7 @@ from pgpool_recovery.host.data_directory import CLUSTER_ENTRIES
 from pgpool_recovery.host.installation import parse_major
 from pgpool_recovery.host.server_log import about_itself
 from pgpool_recovery.in_server.pid_file import parse_pid_file
-from pgpool_recovery.postgres.backup_stream import refusal
+from pgpool_recovery.postgres.backup_refusal import refusal
 from tests.unit.programs.recorded import on_each_major, recorded
 
 ZERO_PADDED_SINCE = 19

@@ -21,7 +21,7 @@ from pgpool_recovery.agent.method.guarded.durable import make_durable
 from pgpool_recovery.agent.method.received_page import CheckPage, page_check
 from pgpool_recovery.agent.method.relation_file import parse_path
 from pgpool_recovery.agent.method.tar_stream import Sink
-from pgpool_recovery.domain.error import Refused, Undone, Unreachable
+from pgpool_recovery.domain.error import Undone, Unreachable
 from pgpool_recovery.domain.event import Emit, Moved, Said
 from pgpool_recovery.domain.record import record, replace
 from pgpool_recovery.domain.wal import Point
@@ -43,6 +43,7 @@ from pgpool_recovery.postgres.backup_stream import (
     FullBackup,
     StreamLimits,
     open_backup,
+    start_with_workers,
 )
 from pgpool_recovery.postgres.connection import THE_PRIMARY
 
@@ -131,14 +132,10 @@ def choose_checksum() -> tuple[str, Callable[[], Checksum]]:
 
 
 def _begin(connection: BackupConnection, wanted: FullBackup) -> BackupStart:
-    """Have the backup begin; without workers if the server's library has no threads."""
-    try:
-        return connection.start_full(wanted)
-    except Refused:
-        if wanted.workers is None:
-            raise
-        connection.recover()
-    return connection.start_full(replace(wanted, workers=None))
+    def start(workers: int | None) -> BackupStart:
+        return connection.start_full(replace(wanted, workers=workers))
+
+    return start_with_workers(connection, wanted.workers, start)
 
 
 def _ask(connection: BackupConnection) -> Server:

@@ -36,6 +36,7 @@ from pgpool_recovery.postgres.backup_stream import (
     BackupStart,
     StreamLimits,
     open_backup,
+    start_with_workers,
 )
 
 
@@ -100,20 +101,12 @@ def begin_backup(request: BackupRequest, stop: Stop) -> IncrementalBackup:
 
 
 def _start(connection: BackupConnection, request: BackupRequest) -> BackupStart:
-    """Have the backup begin; without workers if the server's library has no threads."""
-
     def start(workers: int | None) -> BackupStart:
         return connection.start_incremental(
             max_rate_kb=request.max_rate_kb, compression=request.compression, workers=workers
         )
 
-    try:
-        return start(request.workers)
-    except Refused:
-        if request.workers is None:
-            raise
-        connection.recover()
-    return start(None)
+    return start_with_workers(connection, request.workers, start)
 
 
 def _check_server(connection: BackupConnection, stale: StaleDirectory) -> History:
