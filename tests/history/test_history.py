@@ -49,7 +49,7 @@ def test_recovery_is_seen_while_it_runs_and_afterwards(down: Cluster) -> None:
             "1",
             "running",
             "basebackup",
-            "6",
+            "5",
             "t",
         )
         assert sentence.startswith("copy about")

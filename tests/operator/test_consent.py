@@ -223,7 +223,10 @@ def test_asked_again_on_a_terminal(site: Site) -> None:
         done = site.on_a_terminal("recover", 1, typed="y\n")
     assert done.returncode == 0, done.output
     assert "the plan of node 1 has changed" in done.stdout
-    question = "Node 1 loses its data as soon as the new server is running. Continue? [y/N]"
+    question = (
+        "The only copy of node 1's data is changed; if that fails, a full copy is needed. "
+        "Continue? [y/N]"
+    )
     assert question in done.stdout, done.stdout
     assert_recovered(site.cluster, 1)
 
