@@ -28,7 +28,7 @@ mount --bind {STATE} {STATE}
 while read -r _ _ _ _ place _; do
     case "$place" in
     {STATE} | /dev | /dev/* | /proc | /proc/* | /sys | /sys/*) ;;
-    *) mount -o remount,bind,ro "$place" ;;
+    *) ! mountpoint -q "$place" || mount -o remount,bind,ro "$place" ;;  # Else it is hidden.
     esac
 done </proc/self/mountinfo
 umask "$2"
