@@ -12,7 +12,7 @@ from tests.harness.site import assert_recovered, on_hosts, settings
 from tests.harness.template import PASSWORDS
 from tests.harness.workspace import Workspace
 
-DEBUG = '[log]\nlevel = "debug"\n'
+DEBUG = '[policy]\nmethods = ["rewind", "basebackup"]\n[log]\nlevel = "debug"\n'
 HEAD = "DEBUG:  pgpool-recovery "
 STAMP = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} UTC \+\d+\.\d{3} ")
 OWN_SECRET = "0wn-s3cr3t"
@@ -55,7 +55,7 @@ def test_log_of_a_recovery_has_what_support_needs(cluster: Cluster) -> None:
     assert re.search(r"plan method: basebackup\n", text)
     assert re.search(r"plan passed_over: \[PassedOver\(method: \S+, reasons: \[Rejection", text)
     assert re.search(
-        r"runs \[\S*pg_receivewal .*\n(?:.*\n)*?.*runs pg_receivewal ended after", text
+        r"runs \[\S*pg_receivewal .*\n(?:.*\n)*?.*runs pg_receivewal (?:ended|failed) after", text
     )
     assert re.search(r"query \w+ on the primary ended after \d+\.\d{3} s: '?\d+ rows", text)
     for secret in (*PASSWORDS.values(), OWN_SECRET):

@@ -46,7 +46,12 @@ def reading_from(
 
 
 def lose(cluster: Cluster, node_id: int) -> Server:
-    node = cluster.node(node_id)
+    """Lose a node while the others stream; after a proof, all have just been started again."""
+    node, count = cluster.node(node_id), len(cluster.servers) - 2
+    others = f"""
+        SELECT count(*) = {count} FROM pg_stat_replication
+         WHERE state = 'streaming' AND client_addr <> '{node.machine.address}'"""
+    until(lambda: cluster.primary.sql(others) == [("t",)], within_s=30, what="the others to stream")
     node.lose()
     cluster.primary.drop_slot(node.slot)
     cluster.pgpool.wait_for_node(node_id, "down")

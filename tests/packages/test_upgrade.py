@@ -130,10 +130,11 @@ def at_work(site: DebianSite) -> tuple[bool, bool]:
 def has_loaded_all(site: DebianSite) -> bool:
     """Return whether runner and agent have only the threads that they need in a recovery."""
     first, second = site.database_hosts
-    [runner] = running(first, FIRST_STAGE)
-    [agent] = running(second, "agent")
+    runners, agents = running(first, FIRST_STAGE), running(second, "agent")
+    if len(runners) != 1 or len(agents) != 1:
+        return False  # A shell that is about to become the agent has its words as well.
     of_runner, of_agent = THREADS
-    return threads(first, runner) == of_runner and threads(second, agent) >= of_agent
+    return threads(first, runners[0]) == of_runner and threads(second, agents[0]) >= of_agent
 
 
 def threads(host: Host, process: ProcessInfo) -> int:
