@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from bench.builds import two_builds
-from bench.contender import CONTENDERS, recover, start_and_attach
+from bench.contender import CONTENDERS, recover, start_and_attach, use_no_slot
 from bench.recovery import SETTINGS, Measurement, bring_back, cell, load
 from bench.side_by_side import BARE, OLDER, OURS
 from bench.situation import changed
@@ -83,8 +83,9 @@ class Bench:
         """Stop the node, change the table, and have the WAL archived and removed."""
         primary, node = self.cluster.servers
         primary.machine.run(["rm", "-rf", ARCHIVE])
-        node.set(restore_command=COPYING, primary_slot_name="")
+        node.set(restore_command=COPYING)
         node.stop()
+        use_no_slot(node)
         for slot in primary.slots():
             primary.drop_slot(slot)
         primary.execute(changed(self.percent))

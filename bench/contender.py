@@ -93,12 +93,16 @@ def _run_and_start(node: Server, program: str, *arguments: str) -> float:
     ended_at = time.monotonic()
     if completed.returncode != 0:
         raise NotBroughtBack(completed.output.strip())
-    # It was copied if the source once was a standby.
+    use_no_slot(node)  # The setting was copied if the source once was a standby.
+    node.start()
+    return ended_at
+
+
+def use_no_slot(node: Server) -> None:
+    """Let a node that is down follow without a slot, where whatever made it a standby said so."""
     configuration = node.machine.path(node.data_directory / "postgresql.auto.conf")
     with configuration.open("a") as file:
         file.write("primary_slot_name = ''\n")
-    node.start()
-    return ended_at
 
 
 CONTENDERS = (

@@ -59,6 +59,13 @@ class _Written(NamedTuple):
     descriptor: int
 
 
+class _Old(NamedTuple):
+    """A file as it was when it was hashed; one that `can_stay` lacks nothing but contents."""
+
+    size_bytes: int
+    can_stay: bool
+
+
 class Growing:
     """A file that is being received."""
 
@@ -82,8 +89,7 @@ class Receiver:
         self._chunk_blocks = CHUNK_BYTES // self._block_bytes
         self._files = TargetFiles(target)
         self._growing: dict[int, Growing] = {}
-        self._old_bytes: dict[int, int] = {}
-        """The lengths of the files as they were when they were hashed."""
+        self._old: dict[int, _Old] = {}
         self._wanted: queue.SimpleQueue[Want | None] = queue.SimpleQueue()
         self._done: deque[int] = deque()
         self._written: queue.Queue[_Written | None] = queue.Queue(UNSYNCED_FILES)
@@ -239,15 +245,20 @@ class Receiver:
         return data
 
     def _finish(self, growing: Growing, end: End) -> None:
-        """Give a file its length, and have it synced."""
+        """Give a file its length, and have it synced; one that has not changed is left alone."""
         if growing.sent.of(end.size_bytes) != end.digest:
             raise Undone(
                 f'the blocks of "{growing.path}" have arrived damaged',
                 hint="Check the network and the memory of both hosts, then recover the node again.",
             )
-        old_bytes = self._old_bytes.pop(end.file, None)
-        if old_bytes is None or end.size_bytes > max(old_bytes, growing.reached_bytes):
+        old = self._old.pop(end.file, None)
+        if old is None or end.size_bytes > max(old.size_bytes, growing.reached_bytes):
             raise malformed("The sender has ended a file of which blocks are missing")
+        is_the_same = growing.descriptor is None and end.size_bytes == old.size_bytes
+        if is_the_same and old.can_stay and growing.path != CONTROL_FILE:
+            del self._growing[end.file]
+            self._tell(end.file)
+            return
         descriptor = self._opened(growing)
         try:
             os.ftruncate(descriptor, end.size_bytes)
@@ -256,6 +267,11 @@ class Receiver:
             raise
         del self._growing[end.file]
         self._put(_Written(end.file, growing.path, descriptor))
+
+    def _tell(self, file: int) -> None:
+        """Have the sender told that a file is done."""
+        self._done.append(file)
+        self._wanted.put(None)
 
     def _put(self, written: _Written) -> None:
         while self._failure is None:
@@ -285,8 +301,7 @@ class Receiver:
                 raise
             finally:
                 os.close(written.descriptor)
-            self._done.append(written.file)
-            self._wanted.put(None)
+            self._tell(written.file)
 
     def _check_control_file(self) -> None:
         files = TargetFiles(self._target)
@@ -336,11 +351,14 @@ class Receiver:
 
     def _hash_file(self, files: TargetFiles, wanted: Want, buffer: memoryview) -> None:
         descriptor = files.open_for_reading(wanted.path)
-        size_bytes = 0 if descriptor is None else os.fstat(descriptor).st_size
-        self._old_bytes[wanted.file] = size_bytes
-        self._link.send(Has(wanted.file, size_bytes))
         if descriptor is None:
+            self._old[wanted.file] = _Old(0, can_stay=False)
+            self._link.send(Has(wanted.file, 0))
             return
+        status = os.fstat(descriptor)
+        size_bytes = status.st_size
+        self._old[wanted.file] = _Old(size_bytes, files.have_mode_of(status))
+        self._link.send(Has(wanted.file, size_bytes))
         try:
             os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_SEQUENTIAL)
             for offset in range(0, size_bytes, CHUNK_BYTES):

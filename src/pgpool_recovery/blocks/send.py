@@ -78,7 +78,7 @@ class Sender:
         throttle: Throttle,
         on_progress: Callable[[int], None] = lambda _: None,
     ) -> SentBlocks:
-        """Make the receiver's files like these; return when all of them are on its disk.
+        """Make the receiver's files like these; return when what it wrote is on its disk.
 
         `on_progress` gets the number of bytes read so far. After a failure nothing more can be
         sent.

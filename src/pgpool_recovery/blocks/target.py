@@ -91,12 +91,16 @@ class TargetFiles:
             else:
                 status = os.fstat(descriptor)
                 if stat.S_ISREG(status.st_mode):
-                    if stat.S_IMODE(status.st_mode) != self._mode:
+                    if not self.have_mode_of(status):
                         os.fchmod(descriptor, self._mode)  # The umask is stricter.
                     return descriptor
                 os.close(descriptor)
             self._clear(parts[-1], directory)
         raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), str(self.shown(path)))
+
+    def have_mode_of(self, status: os.stat_result) -> bool:
+        """Return whether a file has the mode that the files here shall have."""
+        return stat.S_IMODE(status.st_mode) == self._mode
 
     def _clear(self, name: str, directory: int) -> None:
         if stat.S_ISDIR(os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode):

@@ -1,5 +1,7 @@
 """Files become like those of the source, whatever was there before."""
 
+import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -36,3 +38,19 @@ def test_a_file(tmp_path: Path, case: str, compresses: bool) -> None:  # noqa: F
         write(target, {"base/5/1": contents(theirs)})
     transfer(source, target, ["base/5/1"], compresses=compresses)
     assert read(target) == {"base/5/1": contents(ours)}
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o644])
+def test_file_that_is_equal_is_not_written(tmp_path: Path, mode: int) -> None:
+    """Each write, even of a length, costs the disk a transaction; only a wrong mode is worth it."""
+    source, target = make_cluster(tmp_path / "source"), make_cluster(tmp_path / "target")
+    for directory in (source, target):
+        write(directory, {"base/5/1": contents("abcd")})
+    file = target / "base/5/1"
+    file.chmod(mode)
+    os.utime(file, ns=(0, 0))
+    before = file.stat()
+    transfer(source, target, ["base/5/1"])
+    after = file.stat()
+    assert stat.S_IMODE(after.st_mode) == 0o600
+    assert (after.st_mtime_ns == before.st_mtime_ns) == (mode == 0o600)
