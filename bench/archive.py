@@ -19,7 +19,7 @@ from bench.builds import two_builds
 from bench.contender import CONTENDERS, recover, start_and_attach, use_no_slot
 from bench.recovery import SETTINGS, Measurement, bring_back, cell, load
 from bench.side_by_side import BARE, OLDER, OURS
-from bench.situation import changed
+from bench.situation import changed, dense_table
 from bench.snapshot import Snapshot
 from tests.harness.cluster import Cluster, ClusterPlan
 from tests.harness.cluster_site import cluster_on_hosts
@@ -38,16 +38,6 @@ KEEPING = f"mkdir -p {ARCHIVE} && test ! -f {ARCHIVE}/%f && cp %p {ARCHIVE}/%f"
 COPYING = f"scp -q -o BatchMode=yes node0:{ARCHIVE}/%f %p"
 ARCHIVING = {"archive_mode": "on", "archive_command": KEEPING}
 COPY = "pg_basebackup"
-BYTES_PER_ROW = 1100
-TABLE = """
-CREATE TABLE big (id bigint PRIMARY KEY, value int NOT NULL, filler bytea NOT NULL);
-INSERT INTO big
-SELECT n, 0, (SELECT string_agg(sha512((n || ' ' || part)::bytea), '')
-                FROM generate_series(1, 16) AS part)
-  FROM generate_series(1, {rows}) AS n;
-VACUUM (FREEZE, ANALYZE) big;
-"""
-"""It cannot be compressed, so that the link limits every way, as with data that is encrypted."""
 _ARCHIVED_WITHIN_S = 300
 _IS_ARCHIVED = """
 SELECT 1 FROM pg_stat_archiver
@@ -118,7 +108,7 @@ def main() -> None:
         Workspace() as workspace,
         cluster_on_hosts(workspace, plan, on_disk=True) as cluster,
     ):
-        load(cluster, TABLE.format(rows=round(options.gigabytes * 1e9 / BYTES_PER_ROW)))
+        load(cluster, dense_table(options.gigabytes))
         install(cluster, builds[OURS])
         snapshot = Snapshot(cluster, workspace.make("snapshot"))
         bench = Bench(cluster, snapshot, builds, options.percent, options.rate)

@@ -1,14 +1,17 @@
 """Measure the method delta: ``python -m bench.delta``.
 
-A standby has missed changes to 2 % of the rows; the WAL for them is gone, and there is no archive.
-It is brought back, over a link of this rate, by the last build that had only a full copy for that,
-by this checkout's, by pg_basebackup, and by rsync onto the old data, which reads the checksum of
-each file on both hosts first. (pg_rewind finds nothing to rewind, since the standby has not
-diverged.) Each begins with the same data. While a node is brought back, pgbench writes to the
-primary; its rate is compared with its rate before. The bytes are those that the node's host has
-received, those of the WAL that pgbench has written included.
+A standby has missed changes to 2 % of the rows; the WAL for them is gone, and no archive is used
+except by pgBackRest. It is brought back, over a link of this rate, by the last build that had only
+a full copy for that; by this checkout's; by pg_basebackup; by rsync onto the old data, which reads
+the checksum of each file on both hosts first; and by pgBackRest's ``restore --delta`` from a backup
+that is on the primary's host, since which another 2 % have changed. (pg_rewind finds nothing to
+rewind, since the standby has not diverged.) Each begins with the same data, which cannot be
+compressed. While a node is brought back, pgbench writes to the primary; its rate is compared with
+its rate before. The bytes are those that the node's host has received, those of the WAL that
+pgbench has written included. Memory is that of the largest process of each kind.
 
-The data is in memory, so the link is the limit; twice its size is needed there, and on disk.
+The data is on disk, or with ``--in-memory`` not: a full copy needs three times the size there. With
+``--files`` there are so many more files, in tables that are all but empty.
 """
 
 import argparse
@@ -20,14 +23,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from bench import pgbackrest
 from bench.builds import two_builds
 from bench.contender import CONTENDERS, NotBroughtBack, recover
+from bench.full_copy import make_tables
+from bench.memory import Peaks, watching
 from bench.recovery import SETTINGS, Measurement, bring_back, cell, load
 from bench.side_by_side import OLDER, OURS
-from bench.situation import SITUATIONS
+from bench.situation import SITUATIONS, Situation, changed, dense_table
 from bench.snapshot import Snapshot
 from tests.harness.cluster import Cluster, ClusterPlan
 from tests.harness.cluster_site import cluster_on_hosts
+from tests.harness.contents import wait_for_replay
 from tests.harness.postgresql import Server
 from tests.harness.proof import assert_equal
 from tests.harness.site import install
@@ -53,24 +60,36 @@ class Result:
 
     measured: list[Measurement] = field(default_factory=list)
     load_ratios: list[float] = field(default_factory=list)
+    peaks: Peaks = field(default_factory=Peaks)
 
 
 def main() -> None:
     """Build a cluster with data once, and measure."""
     options = _options()
+    has_repository = pgbackrest.NAME in options.contender
+    archiving = {"archive_mode": "on", "archive_command": "true"} if has_repository else {}
     plan = ClusterPlan(
-        postgresql_major=options.major, settings=SETTINGS, initdb_options=("--data-checksums",)
+        postgresql_major=options.major,
+        settings=SETTINGS | archiving,
+        initdb_options=("--data-checksums",),
     )
     [stale] = [one for one in SITUATIONS if one.name == "stale standby, WAL gone"]
     results = {name: Result() for name in options.contender}
     with (
         two_builds(BEFORE) as builds,
         Workspace() as workspace,
-        cluster_on_hosts(workspace, plan) as cluster,
+        cluster_on_hosts(workspace, plan, on_disk=not options.in_memory) as cluster,
     ):
-        load(cluster, options.gigabytes)
+        make_tables(cluster.primary, options.files)
+        load(cluster, dense_table(options.gigabytes))
         install(cluster, builds[OURS])
         _pgbench(cluster.primary, "-i", "-s", "2", "-q")
+        if has_repository:
+            for server in cluster.servers:
+                server.set(**pgbackrest.ARCHIVING)
+            pgbackrest.back_up(cluster)
+            cluster.primary.execute(changed(2))
+            wait_for_replay(cluster.node(1), cluster.primary.wal_position(), within_s=WITHIN_S)
         snapshot = Snapshot(cluster, workspace.make("snapshot"))
         print(
             f"PostgreSQL {options.major}, {snapshot.pretty_size:.0f} MB, {options.rate:g} Mbit/s, "
@@ -79,19 +98,46 @@ def main() -> None:
         )
         for _ in range(options.repeat):
             for name, result in results.items():
-                snapshot.restore()
+                _reset(cluster, snapshot, has_repository=has_repository)
                 if name in builds:
                     install(cluster, builds[name])
-                before = _rate(_pgbench(cluster.primary, *CLIENTS, "-T", str(BASELINE_S)))
-                node_id = stale.arrange(cluster)
-                cluster.pgpool.wait_for_node(node_id, "down")
-                with _under_load(cluster.primary, before, result.load_ratios):
-                    one = bring_back(cluster, node_id, WAYS[name], options.rate)
-                result.measured.append(one)
-                print(f"  {name}: {cell([one])}", file=sys.stderr, flush=True)
-                if options.prove and one.failure is None:
-                    assert_equal(cluster, node_id)
+                _measure(cluster, stale, name, result, options.rate)
+                if options.prove and result.measured[-1].failure is None:
+                    assert_equal(cluster, 1)
     _report(results)
+
+
+def _reset(cluster: Cluster, snapshot: Snapshot, *, has_repository: bool) -> None:
+    """Begin anew; the servers must not archive anything in between."""
+    cluster.pgpool.stop()
+    for server in cluster.servers:
+        server.kill()
+    if has_repository:
+        pgbackrest.reset(cluster)
+    snapshot.restore()
+
+
+def _measure(
+    cluster: Cluster, situation: Situation, name: str, result: Result, rate_mbit: float
+) -> None:
+    """Take the node down, and bring it back in one way, under load."""
+    before = _rate(_pgbench(cluster.primary, *CLIENTS, "-T", str(BASELINE_S)))
+    node_id = situation.arrange(cluster)
+    cluster.pgpool.wait_for_node(node_id, "down")
+    if name == pgbackrest.NAME:
+        pgbackrest.archive(cluster)
+    machines = [server.machine for server in cluster.servers]
+    with (
+        _under_load(cluster.primary, before, result.load_ratios),
+        watching(machines, result.peaks),
+    ):
+        one = bring_back(cluster, node_id, WAYS[name], rate_mbit)
+    result.measured.append(one)
+    print(
+        f"  {name}: {cell([one])}, clients at {result.load_ratios[-1]:.2f}, {one.failure or ''}",
+        file=sys.stderr,
+        flush=True,
+    )
 
 
 @contextmanager
@@ -172,6 +218,7 @@ WAYS = {
     OLDER: recover,
     OURS: recover,
     RSYNC: _rsync,
+    pgbackrest.NAME: pgbackrest.restore,
     **{one.name: one.bring_back for one in CONTENDERS if one.name == BASE_BACKUP},
 }
 
@@ -179,7 +226,8 @@ WAYS = {
 def _report(results: dict[str, Result]) -> None:
     for name, result in results.items():
         ratio = statistics.median(result.load_ratios) if result.load_ratios else float("nan")
-        print(f"{name:14} {cell(result.measured):26} clients at {ratio:.2f} of their rate")
+        peaks = ", ".join(f"{kind} {size / 1e6:.0f} MB" for kind, size in result.peaks.of.items())
+        print(f"{name:14} {cell(result.measured):26} clients at {ratio:.2f} of their rate; {peaks}")
         for failure in {one.failure for one in result.measured if one.failure}:
             print(f"  failed: {failure}")
 
@@ -190,6 +238,8 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--major", type=int, default=15, help="PostgreSQL major, 15 or later")
     parser.add_argument("--gigabytes", type=float, default=8.0, help="amount of data")
+    parser.add_argument("--files", type=int, default=0, help="number of further, small files")
+    parser.add_argument("--in-memory", action="store_true", help="keep the data in memory")
     parser.add_argument("--rate", type=float, default=1000, help="rate of the link, in Mbit/s")
     parser.add_argument("--repeat", type=int, default=3, help="number of measurements of each")
     parser.add_argument("--contender", nargs="+", default=[*WAYS], choices=[*WAYS])

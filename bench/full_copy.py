@@ -124,13 +124,18 @@ def primary(gigabytes: float, files: int) -> Iterator[Server]:
         rows = int(gigabytes * ROWS_PER_GB)
         for at in range(0, rows, ROWS_AT_ONCE):
             server.execute(FILL.format(first=at + 1, last=min(rows, at + ROWS_AT_ONCE)))
-        tables = files // FILES_PER_TABLE
-        for at in range(0, tables, TABLES_AT_ONCE):
-            last = min(tables, at + TABLES_AT_ONCE)
-            server.execute(f"{TABLES.format(first=at + 1, last=last)} \\gexec")
+        make_tables(server, files)
         server.execute(f"SELECT pg_create_physical_replication_slot('{SLOT}', true); CHECKPOINT")
         yield server
         server.kill()
+
+
+def make_tables(server: Server, files: int) -> None:
+    """Make tables that are all but empty, and have so many files together."""
+    tables = files // FILES_PER_TABLE
+    for at in range(0, tables, TABLES_AT_ONCE):
+        last = min(tables, at + TABLES_AT_ONCE)
+        server.execute(f"{TABLES.format(first=at + 1, last=last)} \\gexec")
 
 
 def ways(

@@ -13,6 +13,14 @@ CREATE TABLE big (id bigint PRIMARY KEY, value int NOT NULL, filler text NOT NUL
 INSERT INTO big SELECT n, 0, repeat(md5(n::text), 31) FROM generate_series(1, {rows}) AS n;
 VACUUM (FREEZE, ANALYZE) big;
 """
+_DENSE_TABLE = """
+CREATE TABLE big (id bigint PRIMARY KEY, value int NOT NULL, filler bytea NOT NULL);
+INSERT INTO big
+SELECT n, 0, (SELECT string_agg(sha512((n || ' ' || part)::bytea), '')
+                FROM generate_series(1, 16) AS part)
+  FROM generate_series(1, {rows}) AS n;
+VACUUM (FREEZE, ANALYZE) big;
+"""
 # Rows are changed in runs of 1000 adjacent ones, and the runs are spread over the table.
 _CHANGE = "UPDATE big SET value = value + 1 WHERE id / 1000 % 100 < {percent};"
 
@@ -20,6 +28,14 @@ _CHANGE = "UPDATE big SET value = value + 1 WHERE id / 1000 % 100 < {percent};"
 def table(gigabytes: float) -> str:
     """Return SQL that creates a table of about that size, including its index."""
     return _TABLE.format(rows=round(gigabytes * 1e9 / _BYTES_PER_ROW))
+
+
+def dense_table(gigabytes: float) -> str:
+    """Return SQL like that of `table`, but of rows that cannot be compressed.
+
+    So the link limits every way, as with data that is encrypted.
+    """
+    return _DENSE_TABLE.format(rows=round(gigabytes * 1e9 / _BYTES_PER_ROW))
 
 
 def changed(percent: int) -> str:

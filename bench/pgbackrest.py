@@ -1,0 +1,72 @@
+"""Restore a node from a pgBackRest repository on the primary's host, by hand: a peer to compare."""
+
+import time
+from pathlib import PurePath
+
+from bench.contender import NotBroughtBack
+from tests.harness.cluster import Cluster
+from tests.harness.postgresql import Server
+from tests.harness.template import REPLICATION_USER
+from tests.harness.until import until
+from tests.pgbackrest.site import STANZA, configure
+
+NAME = "pgbackrest"
+ARCHIVING = {
+    "archive_mode": "on",
+    "archive_command": f"pgbackrest --stanza={STANZA} archive-push %p",
+}
+PROCESSES = "2"
+REPOSITORY, KEPT = PurePath("/var/lib/pgbackrest"), PurePath("/var/lib/pgbackrest.kept")
+_WITHIN_S = 3600
+_IS_ARCHIVED = """
+SELECT 1 FROM pg_stat_archiver
+ WHERE last_archived_wal >= pg_walfile_name(pg_switch_wal() - 1)
+   AND (last_failed_time IS NULL OR last_archived_time > last_failed_time)
+"""
+
+
+def back_up(cluster: Cluster) -> None:
+    """Make a repository with a full backup of the primary, and keep a copy of it."""
+    primary = cluster.primary
+    stanza = {"pg1-path": str(primary.data_directory)}
+    usual = {"start-fast": "y", "process-max": PROCESSES, "delta": "y"}
+    there = {"repo1-host": primary.machine.name, "repo1-host-user": "postgres"}
+    configure(cluster.host(0), usual, stanza)
+    configure(cluster.host(1), usual | there, stanza)
+    for words in (["stanza-create"], ["backup", "--type=full"]):
+        _run(primary, *words)
+    _copy_repository(node=primary, source=REPOSITORY, target=KEPT)
+
+
+def reset(cluster: Cluster) -> None:
+    """Make the repository again what it was after the backup."""
+    _copy_repository(node=cluster.primary, source=KEPT, target=REPOSITORY)
+
+
+def archive(cluster: Cluster) -> None:
+    """Wait until all WAL up to now is in the repository."""
+    primary = cluster.primary
+    until(lambda: primary.sql(_IS_ARCHIVED), within_s=_WITHIN_S, what="WAL in the repository")
+
+
+def restore(cluster: Cluster, primary: Server, node: Server) -> float:
+    """Restore onto what the node has, as a standby, and start it."""
+    conninfo = primary.conninfo(REPLICATION_USER, application_name=node.name)
+    _run(node, "restore", "--type=standby", f"--recovery-option=primary_conninfo={conninfo}")
+    node.configure()
+    node.start()
+    cluster.pgpool.pcp("pcp_attach_node", "-n", str(node.node_id))
+    return time.monotonic()
+
+
+def _copy_repository(*, node: Server, source: PurePath, target: PurePath) -> None:
+    """Copy by hard links: pgBackRest replaces files, and never changes one."""
+    script = f"rm -rf {target} && cp -al {source} {target}"
+    node.machine.run(["sh", "-c", script], user="root", timeout_s=_WITHIN_S)
+
+
+def _run(server: Server, *words: str) -> None:
+    argv = ["pgbackrest", f"--stanza={STANZA}", *words]
+    done = server.machine.run(argv, timeout_s=_WITHIN_S, check=False)
+    if done.returncode != 0:
+        raise NotBroughtBack(done.output)
