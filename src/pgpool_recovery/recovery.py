@@ -22,7 +22,8 @@ from pgpool_recovery.domain.event import Emit, Finished, PlanMade, Said
 from pgpool_recovery.domain.node import RecoveryRequest
 from pgpool_recovery.domain.standby import StandbyFacts
 from pgpool_recovery.facts.facts import PrimaryFacts
-from pgpool_recovery.facts.step import CheckMade, Delta, RepointRunning
+from pgpool_recovery.facts.step.standby import RepointRunning
+from pgpool_recovery.facts.step.transfer import CheckMade, Delta
 from pgpool_recovery.observe.consent import agreement_for
 from pgpool_recovery.observe.made import see_made
 from pgpool_recovery.observe.primary import observing_primary

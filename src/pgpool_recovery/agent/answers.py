@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pgpool_recovery.domain.event import Event, Said
 from pgpool_recovery.domain.target_state import TargetState
-from pgpool_recovery.facts.step import Reserve
+from pgpool_recovery.facts.step.moving import Reserve
 from pgpool_recovery.files.ahead import import_ahead
 from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.host.way import trusted_directory

@@ -43,26 +43,25 @@ from pgpool_recovery.domain.quantity import pretty_size
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.domain.wal import Point
 from pgpool_recovery.facts.policy import Method, kilobytes
-from pgpool_recovery.facts.step import (
-    CheckMade,
+from pgpool_recovery.facts.step.moving import (
     Clone,
-    ConfigureStandby,
-    CopyBaseBackup,
     DiscardWaiting,
-    Incremental,
-    KeepToPast,
     PutInPlace,
     PutOldBack,
     RemoveOld,
-    Repoint,
-    RepointRunning,
     Reserve,
+    SwapIn,
+    TakeOut,
+)
+from pgpool_recovery.facts.step.standby import ConfigureStandby, KeepToPast, Repoint, RepointRunning
+from pgpool_recovery.facts.step.step import TargetStep
+from pgpool_recovery.facts.step.transfer import (
+    CheckMade,
+    CopyBaseBackup,
+    Incremental,
     RestoreBackup,
     Rewind,
     RunCommand,
-    SwapIn,
-    TakeOut,
-    TargetStep,
 )
 from pgpool_recovery.host.meter import Meter
 from pgpool_recovery.host.pidfile import read_pid_file

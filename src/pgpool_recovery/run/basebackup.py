@@ -1,7 +1,7 @@
 """Do the runner's part of a full copy: a checkpoint before it, and a limit for its silence."""
 
 from pgpool_recovery.domain.target_state import TargetState
-from pgpool_recovery.facts.step import CopyBaseBackup
+from pgpool_recovery.facts.step.transfer import CopyBaseBackup
 from pgpool_recovery.run.backup_begin import prepare_backup
 from pgpool_recovery.run.party import Party
 from pgpool_recovery.talk.protocol import TakeStep

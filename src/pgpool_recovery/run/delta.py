@@ -8,7 +8,7 @@ from pgpool_recovery.domain.quantity import pretty_size
 from pgpool_recovery.domain.record import replace
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.facts.policy import kilobytes
-from pgpool_recovery.facts.step import Delta
+from pgpool_recovery.facts.step.transfer import Delta
 from pgpool_recovery.run.backup_begin import prepare_backup
 from pgpool_recovery.run.channels import Channels, Totals, Wires
 from pgpool_recovery.run.party import Party

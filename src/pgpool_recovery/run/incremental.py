@@ -2,7 +2,7 @@
 
 from pgpool_recovery.domain.error import Undone
 from pgpool_recovery.domain.target_state import TargetState
-from pgpool_recovery.facts.step import Incremental
+from pgpool_recovery.facts.step.transfer import Incremental
 from pgpool_recovery.plan.summaries import newly_left_out
 from pgpool_recovery.postgres.summaries import summaries_since, truncated_since
 from pgpool_recovery.postgres.wal import read_wal

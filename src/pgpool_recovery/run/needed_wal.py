@@ -3,11 +3,11 @@
 from pgpool_recovery.domain.error import Undone
 from pgpool_recovery.facts.archived_wal import FromArchive, WantedWal
 from pgpool_recovery.facts.facts import LocalWal
-from pgpool_recovery.facts.step import (
+from pgpool_recovery.facts.step.moving import Reserve
+from pgpool_recovery.facts.step.transfer import (
     CopyBaseBackup,
     Delta,
     Incremental,
-    Reserve,
     Rewind,
     RunCommand,
 )

@@ -9,7 +9,7 @@ from pgpool_recovery.domain.error import as_failure
 from pgpool_recovery.domain.event import Emit, pay_no_heed
 from pgpool_recovery.domain.node import Target
 from pgpool_recovery.domain.target_state import TargetState
-from pgpool_recovery.facts.step import SourceNode
+from pgpool_recovery.facts.step.transfer import SourceNode
 from pgpool_recovery.postgres.connection import THE_PRIMARY
 from pgpool_recovery.run.called_agent import CalledAgent, agent_argv
 from pgpool_recovery.run.file_bracket import agent_bracket, own_bracket

@@ -27,7 +27,8 @@ from pgpool_recovery.facts.node import Confinement, PeerFacts, Surroundings
 from pgpool_recovery.facts.own_wal import Part
 from pgpool_recovery.facts.running import Running
 from pgpool_recovery.facts.source import SourceServer
-from pgpool_recovery.facts.step import Delta, Incremental, TargetStep
+from pgpool_recovery.facts.step.step import TargetStep
+from pgpool_recovery.facts.step.transfer import Delta, Incremental
 from pgpool_recovery.ssh.command import SshSettings
 
 PROTOCOL = 6

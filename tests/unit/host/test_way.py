@@ -17,7 +17,8 @@ from pgpool_recovery.agent.serve import Agent
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.domain.wal import History, TimelineId
 from pgpool_recovery.facts.blocks import BlockFormat, BlockSource, BlockTarget
-from pgpool_recovery.facts.step import Place, Places, Reserve, TablespacePlace
+from pgpool_recovery.facts.step.moving import Reserve
+from pgpool_recovery.facts.step.place import Place, Places, TablespacePlace
 from pgpool_recovery.host.way import trusted_directory
 from pgpool_recovery.talk.protocol import (
     AskArchive,

@@ -11,7 +11,8 @@ from pgpool_recovery.domain.error import Cancelled, QueryRefused, RecoveryError,
 from pgpool_recovery.domain.event import Event, Said
 from pgpool_recovery.domain.wal import Lsn, Point, TimelineId
 from pgpool_recovery.facts.facts import Base, LocalWal
-from pgpool_recovery.facts.step import CopyBaseBackup, Incremental, Place, Places
+from pgpool_recovery.facts.step.place import Place, Places
+from pgpool_recovery.facts.step.transfer import CopyBaseBackup, Incremental
 from pgpool_recovery.run import incremental
 from pgpool_recovery.run.basebackup import copy
 from pgpool_recovery.run.incremental import apply_incremental

@@ -10,7 +10,8 @@ from pgpool_recovery.domain.error import Undone
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.domain.wal import History, Lsn, Point, TimelineId
 from pgpool_recovery.facts.own_method import OwnMethod
-from pgpool_recovery.facts.step import Place, Places, RunCommand
+from pgpool_recovery.facts.step.place import Place, Places
+from pgpool_recovery.facts.step.transfer import RunCommand
 from pgpool_recovery.run import command
 from pgpool_recovery.run.party import Deadlines, Party
 from pgpool_recovery.talk.protocol import TakeStep, WriteLabel
