@@ -68,17 +68,16 @@ from pgpool_recovery.host.pidfile import read_pid_file
 from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.host.system_failure import FULL
 from pgpool_recovery.postgres.wal_stream import WalSource
-from pgpool_recovery.talk.protocol import (
+from pgpool_recovery.talk.protocol import Limits
+from pgpool_recovery.talk.request.directory import Observe
+from pgpool_recovery.talk.request.server import FindLog, LogPosition
+from pgpool_recovery.talk.request.steps import (
     BeginDelta,
     BeginIncremental,
     CommitDelta,
     DeltaBegun,
     Expect,
-    FindLog,
-    Limits,
-    LogPosition,
     Made,
-    Observe,
 )
 
 if TYPE_CHECKING:

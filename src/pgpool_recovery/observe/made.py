@@ -14,7 +14,7 @@ from pgpool_recovery.plan.made import Accepted, judge
 from pgpool_recovery.plan.situation import Situation
 from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.talk.conversation import Conversation
-from pgpool_recovery.talk.protocol import AskMade
+from pgpool_recovery.talk.request.steps import AskMade
 
 
 def see_made(

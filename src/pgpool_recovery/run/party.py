@@ -14,7 +14,7 @@ from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.run.own_slot import OwnSlot
 from pgpool_recovery.run.read_server import ReadServer
 from pgpool_recovery.talk.conversation import Conversation
-from pgpool_recovery.talk.protocol import TakeStep
+from pgpool_recovery.talk.request.steps import TakeStep
 
 SeeFollowing = Callable[[RepointRunning], None]
 SeeMade = Callable[[CheckMade], Accepted]

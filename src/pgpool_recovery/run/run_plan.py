@@ -39,7 +39,7 @@ from pgpool_recovery.run.needed_wal import see_slot
 from pgpool_recovery.run.party import Party, take_step
 from pgpool_recovery.run.rewind import rewind
 from pgpool_recovery.run.shield import shielded
-from pgpool_recovery.talk.protocol import Finish, Undo
+from pgpool_recovery.talk.request.steps import Finish, Undo
 
 TOLD_STATUSES = (1, 4, 5, 6, Undone.exit_status)
 """Exit statuses that mean the same for a run as for the failure in it."""

@@ -18,7 +18,8 @@ from pgpool_recovery.run.read_server import Bracket, ReadServer
 from pgpool_recovery.ssh.command import ssh_command
 from pgpool_recovery.talk.agent_process import ENDS_WITHIN_S
 from pgpool_recovery.talk.conversation import Conversation, converse
-from pgpool_recovery.talk.protocol import Limits, StartFileBackup
+from pgpool_recovery.talk.protocol import Limits
+from pgpool_recovery.talk.request.blocks import StartFileBackup
 
 
 @contextmanager

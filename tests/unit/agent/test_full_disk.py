@@ -45,7 +45,7 @@ from pgpool_recovery.facts.step.step import TargetStep
 from pgpool_recovery.host.lock import is_locked, lock
 from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.host.system_failure import failure_of_system
-from pgpool_recovery.talk.protocol import StopAtOnce
+from pgpool_recovery.talk.request.server import StopAtOnce
 from tests.unit.agent.directory.test_swap import Target, _write
 from tests.unit.agent.test_steps import journal_of
 

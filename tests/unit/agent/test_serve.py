@@ -26,9 +26,9 @@ from pgpool_recovery.talk.protocol import (
     Message,
     Ping,
     Request,
-    TakeStep,
     Weigh,
 )
+from pgpool_recovery.talk.request.steps import TakeStep
 from pgpool_recovery.talk.wire import SAME_VERSION, decode_message, encode_request
 
 LONG = "x" * 1_000_000

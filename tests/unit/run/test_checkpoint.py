@@ -18,7 +18,8 @@ from pgpool_recovery.run.basebackup import copy
 from pgpool_recovery.run.incremental import apply_incremental
 from pgpool_recovery.run.own_slot import OwnSlot
 from pgpool_recovery.run.party import Deadlines, Party
-from pgpool_recovery.talk.protocol import BeginIncremental, ReadBase
+from pgpool_recovery.talk.request.directory import ReadBase
+from pgpool_recovery.talk.request.steps import BeginIncremental
 
 PLACES = Places(Place("/data", "/data.w", is_inside=False, new="/data.w/new"), None, ())
 COPY = CopyBaseBackup("/bin", {}, "pgpool_node_1", PLACES, None, None, 1, 2**24)

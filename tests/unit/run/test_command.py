@@ -14,7 +14,7 @@ from pgpool_recovery.facts.step.place import Place, Places
 from pgpool_recovery.facts.step.transfer import RunCommand
 from pgpool_recovery.run import command
 from pgpool_recovery.run.party import Deadlines, Party
-from pgpool_recovery.talk.protocol import TakeStep, WriteLabel
+from pgpool_recovery.talk.request.steps import TakeStep, WriteLabel
 
 DEADLINES = Deadlines(stall_s=1, undo_s=1, answer_s=3, connect_s=1)
 

@@ -11,7 +11,7 @@ from pgpool_recovery.facts.archived_wal import FetchedWal, FromArchive, Origin, 
 from pgpool_recovery.facts.step.moving import Reserve
 from pgpool_recovery.facts.step.place import Place, Places
 from pgpool_recovery.run import needed_wal
-from pgpool_recovery.talk.protocol import TryArchive
+from pgpool_recovery.talk.request.host import TryArchive
 from tests.unit.plan.situation import SEGMENT, wal
 
 PLACE = Place("/data", "/data.w", is_inside=False, new="/data.w/new")

@@ -12,7 +12,7 @@ from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.facts.policy import Method
 from pgpool_recovery.facts.step.place import Place, Places
 from pgpool_recovery.host.lock import lock, unlock
-from pgpool_recovery.talk.protocol import StateSeen
+from pgpool_recovery.talk.request.directory import StateSeen
 
 
 @pytest.fixture

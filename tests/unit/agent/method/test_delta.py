@@ -25,7 +25,7 @@ from pgpool_recovery.facts.step.transfer import Delta
 from pgpool_recovery.host.file_access import GUARD_PREFIX
 from pgpool_recovery.host.permit import PERMIT_NAME, hold_permit, issue_permit
 from pgpool_recovery.host.stop import Stop
-from pgpool_recovery.talk.protocol import BeginDelta, CommitDelta, Expect
+from pgpool_recovery.talk.request.steps import BeginDelta, CommitDelta, Expect
 from tests.unit.agent.method.incremental.target import (
     KEPT_OID,
     LABEL,
