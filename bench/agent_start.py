@@ -19,7 +19,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pgpool_recovery.talk.protocol import IsTidy, Observe, Request, Tidy
+from pgpool_recovery.talk.protocol import Request
+from pgpool_recovery.talk.request.directory import IsTidy, Observe, Tidy
 from pgpool_recovery.talk.wire import encode_request
 
 TIMES = 15

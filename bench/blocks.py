@@ -28,7 +28,7 @@ from pgpool_recovery.host import zstd
 from pgpool_recovery.host.permit import PERMIT_NAME, issue_permit
 from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.talk.conversation import converse
-from pgpool_recovery.talk.protocol import ReceiveBlocks
+from pgpool_recovery.talk.request.blocks import ReceiveBlocks
 from tests.unit.agent.channel.agents import AGENT
 from tests.unit.blocks.ends import FORMAT, make_cluster, target_of
 

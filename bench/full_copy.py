@@ -51,8 +51,12 @@ print(json.dumps([seconds, used.ru_utime + used.ru_stime, used.ru_inblock * 512,
 COPY = """
 import inspect, json, sys
 from pgpool_recovery.agent.directory.own_login import OwnLogin
-from pgpool_recovery.facts.step import CopyBaseBackup, Place, Places
 from pgpool_recovery.host.stop import Stop
+try:
+    from pgpool_recovery.facts.step.place import Place, Places
+    from pgpool_recovery.facts.step.transfer import CopyBaseBackup
+except ImportError:
+    from pgpool_recovery.facts.step import CopyBaseBackup, Place, Places
 directory, port, bindir, sockets, slot = sys.argv[1:]
 place = Place(directory + "/data", directory + "/w", is_inside=False, new=directory + "/w/new")
 values = dict(bin_directory=bindir, conninfo={"host": sockets, "port": port}, slot_name=slot,

@@ -34,7 +34,8 @@ from pgpool_recovery.run.own_server import own_conninfo, own_server
 from pgpool_recovery.run.sessions import agent_of
 from pgpool_recovery.ssh.locality import is_this_host
 from pgpool_recovery.talk.conversation import Conversation
-from pgpool_recovery.talk.protocol import AskConfinement, AskStandby, LookAround, Peer, TryPeers
+from pgpool_recovery.talk.request.host import AskConfinement, LookAround, Peer, TryPeers
+from pgpool_recovery.talk.request.server import AskStandby
 
 MAX_USERS = 5
 ANSWER_S = 60.0

@@ -20,7 +20,7 @@ from pgpool_recovery.facts.facts import Facts, PrimaryFacts
 from pgpool_recovery.facts.policy import FROM_PRIMARY, Method, Policy
 from pgpool_recovery.facts.rejection import Rejection, as_error
 from pgpool_recovery.facts.source import Source
-from pgpool_recovery.facts.step import Delta
+from pgpool_recovery.facts.step.transfer import Delta
 from pgpool_recovery.log.note import note, note_parts
 from pgpool_recovery.observe.link import measure_link
 from pgpool_recovery.observe.source import observe_sources

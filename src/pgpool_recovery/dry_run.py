@@ -21,7 +21,7 @@ from pgpool_recovery.plan.stop import may_stop, once_lost, once_stopped
 from pgpool_recovery.run.called_agent import CalledAgent
 from pgpool_recovery.run.own_server import own_server
 from pgpool_recovery.run.sessions import agent_of, naming
-from pgpool_recovery.talk.protocol import AskState, IsTidy
+from pgpool_recovery.talk.request.directory import AskState, IsTidy
 
 FOREIGN_STAGE = "the recovery_1st_stage of the primary is not pgpool-recovery's"
 

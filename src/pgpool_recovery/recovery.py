@@ -22,7 +22,8 @@ from pgpool_recovery.domain.event import Emit, Finished, PlanMade, Said
 from pgpool_recovery.domain.node import RecoveryRequest
 from pgpool_recovery.domain.standby import StandbyFacts
 from pgpool_recovery.facts.facts import PrimaryFacts
-from pgpool_recovery.facts.step import CheckMade, Delta, RepointRunning
+from pgpool_recovery.facts.step.standby import RepointRunning
+from pgpool_recovery.facts.step.transfer import CheckMade, Delta
 from pgpool_recovery.observe.consent import agreement_for
 from pgpool_recovery.observe.made import see_made
 from pgpool_recovery.observe.primary import observing_primary
@@ -38,7 +39,7 @@ from pgpool_recovery.run.run_plan import Run
 from pgpool_recovery.run.sessions import agent_of, files_of, leaving, naming, own_files
 from pgpool_recovery.run.target_server import TargetServer
 from pgpool_recovery.talk.conversation import Conversation
-from pgpool_recovery.talk.protocol import AskStandby, FindLog
+from pgpool_recovery.talk.request.server import AskStandby, FindLog
 from pgpool_recovery.verify.end_of_log import end_of_log
 from pgpool_recovery.verify.following import wait_until_following
 from pgpool_recovery.verify.streaming import Expected

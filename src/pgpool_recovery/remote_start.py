@@ -33,12 +33,8 @@ from pgpool_recovery.run.own_slot import replace_ended
 from pgpool_recovery.run.sessions import agent_of, leaving, naming
 from pgpool_recovery.run.target_server import TargetServer
 from pgpool_recovery.talk.conversation import Conversation
-from pgpool_recovery.talk.protocol import (
-    DiscardOld,
-    Guarded,
-    ReadSlotName,
-    Started,
-)
+from pgpool_recovery.talk.request.directory import DiscardOld
+from pgpool_recovery.talk.request.server import Guarded, ReadSlotName, Started
 from pgpool_recovery.verify.started import prove
 
 SLOT_EVERY_S = 5.0

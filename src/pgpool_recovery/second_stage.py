@@ -19,7 +19,7 @@ from pgpool_recovery.remote_start import start_and_follow
 from pgpool_recovery.run.called_agent import CalledAgent
 from pgpool_recovery.run.own_server import own_conninfo, own_server
 from pgpool_recovery.run.sessions import agent_of, leaving, naming
-from pgpool_recovery.talk.protocol import MakeIndependent
+from pgpool_recovery.talk.request.server import MakeIndependent
 
 ANSWER_S = 60.0
 

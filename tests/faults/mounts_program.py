@@ -15,7 +15,8 @@ from pgpool_recovery.agent.directory.place import observe_place
 from pgpool_recovery.domain.error import NoRoom
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.facts.facts import PlaceFacts
-from pgpool_recovery.facts.step import Place, Places, Reserve, SwapIn
+from pgpool_recovery.facts.step.moving import Reserve, SwapIn
+from pgpool_recovery.facts.step.place import Place, Places
 from pgpool_recovery.host.system_failure import failure_of_system
 from pgpool_recovery.plan.situation import _place
 from tests.unit.agent.test_full_disk import leftovers, new_steps, take

@@ -5,21 +5,16 @@ from hypothesis import strategies as st
 
 from pgpool_recovery.facts.policy import Method, Policy, Unattended
 from pgpool_recovery.facts.rejection import Rejection
-from pgpool_recovery.facts.step import (
-    Clone,
+from pgpool_recovery.facts.step.moving import Clone, DiscardWaiting, PutOldBack, RemoveOld, SwapIn
+from pgpool_recovery.facts.step.standby import Repoint, RepointRunning
+from pgpool_recovery.facts.step.step import Step
+from pgpool_recovery.facts.step.transfer import (
     CopyBaseBackup,
     Delta,
-    DiscardWaiting,
     Incremental,
-    PutOldBack,
-    RemoveOld,
-    Repoint,
-    RepointRunning,
     RestoreBackup,
     Rewind,
     RunCommand,
-    Step,
-    SwapIn,
 )
 from pgpool_recovery.plan.agreement import AGREED, Agreement, read_name, session_name, unattended
 from pgpool_recovery.plan.harm import Harm, Loss, Old, Reach, excess, harm_of, read_harm, up_to

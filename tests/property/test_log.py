@@ -14,7 +14,7 @@ from pgpool_recovery.domain.record import record
 from pgpool_recovery.log.note import note, note_parts, span, turn_off, turn_on
 from pgpool_recovery.plan.inherited import SECRETS
 from pgpool_recovery.postgres.conninfo import format_conninfo
-from pgpool_recovery.talk.protocol import AskArchive
+from pgpool_recovery.talk.request.host import AskArchive
 
 MARK = "zQ7x"
 """In every password, so that a part of it is found."""

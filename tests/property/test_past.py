@@ -24,7 +24,7 @@ from pgpool_recovery.facts.facts import Facts, LocalWal, Login
 from pgpool_recovery.facts.own_wal import CONTROL, OwnWal, history_file
 from pgpool_recovery.facts.policy import Method, Policy
 from pgpool_recovery.facts.running import RELOADED, RunningServer
-from pgpool_recovery.facts.step import KeepToPast
+from pgpool_recovery.facts.step.standby import KeepToPast
 from pgpool_recovery.observe.past import Pair, checkpoint_of, compared
 from pgpool_recovery.plan.divergence import base_of, fork_of
 from pgpool_recovery.plan.ladder import make_plan

@@ -13,27 +13,26 @@ from pgpool_recovery.facts.facts import Configuration, Facts, FileIdentity, File
 from pgpool_recovery.facts.policy import Method
 from pgpool_recovery.facts.rejection import Rejection
 from pgpool_recovery.facts.running import RunningServer
-from pgpool_recovery.facts.step import (
+from pgpool_recovery.facts.step.moving import (
     Clone,
-    CopyBaseBackup,
-    CreateSlot,
-    Delta,
     DiscardWaiting,
-    Incremental,
-    KeepToPast,
     PutInPlace,
     PutOldBack,
     RemoveOld,
-    Repoint,
-    RepointRunning,
     Reserve,
+    SwapIn,
+    TakeOut,
+)
+from pgpool_recovery.facts.step.place import Touches
+from pgpool_recovery.facts.step.standby import CreateSlot, KeepToPast, Repoint, RepointRunning
+from pgpool_recovery.facts.step.step import Step
+from pgpool_recovery.facts.step.transfer import (
+    CopyBaseBackup,
+    Delta,
+    Incremental,
     RestoreBackup,
     Rewind,
     RunCommand,
-    Step,
-    SwapIn,
-    TakeOut,
-    Touches,
 )
 from pgpool_recovery.plan.ladder import make_plan
 from pgpool_recovery.plan.plan import OldData, PassedOver, Plan

@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pgpool_recovery.domain.record import is_record, names_of
-from pgpool_recovery.talk.protocol import Asks, Failure, Greeting, Message, Request
+from pgpool_recovery.talk.protocol import Failure, Greeting, Message, Request
+from pgpool_recovery.talk.request.asks import Asks
 from pgpool_recovery.talk.wire import (
     UnreadableError,
     as_result,

@@ -9,7 +9,7 @@ from tests.harness.postgresql import Server
 START = """
 import json, sys
 from pgpool_recovery.host.stop import Stop
-from pgpool_recovery.talk.protocol import Start
+from pgpool_recovery.talk.request.server import Start
 from pgpool_recovery.agent.server.start import start
 from pgpool_recovery.domain.error import RecoveryError
 failure = None

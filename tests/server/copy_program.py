@@ -11,7 +11,8 @@ from typing import Any
 from pgpool_recovery.agent.directory.own_login import OwnLogin
 from pgpool_recovery.agent.method.base_backup import copy as copy_module
 from pgpool_recovery.domain.error import RecoveryError
-from pgpool_recovery.facts.step import CopyBaseBackup, Place, Places, TablespacePlace
+from pgpool_recovery.facts.step.place import Place, Places, TablespacePlace
+from pgpool_recovery.facts.step.transfer import CopyBaseBackup
 from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.postgres.backup_stream import StreamLimits
 

@@ -51,7 +51,8 @@ from pgpool_recovery.postgres.wal import hold_wal
 from pgpool_recovery.run.own_server import own_conninfo, own_server
 from pgpool_recovery.run.primary_steps import drop_own_slot
 from pgpool_recovery.second_stage import read_sequences
-from pgpool_recovery.talk.protocol import AskRunning, LookAround, TryLogins
+from pgpool_recovery.talk.request.host import LookAround, TryLogins
+from pgpool_recovery.talk.request.server import AskRunning
 from tests.harness.local_host import LocalHost
 from tests.harness.postgresql import Server
 from tests.harness.until import until

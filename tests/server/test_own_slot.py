@@ -9,7 +9,7 @@ from pgpool_recovery.domain.error import Undone
 from pgpool_recovery.domain.event import Event, Said
 from pgpool_recovery.domain.node import NodeId, Target
 from pgpool_recovery.domain.wal import Lsn, Point, TimelineId, parse_lsn
-from pgpool_recovery.facts.step import CreateSlot
+from pgpool_recovery.facts.step.standby import CreateSlot
 from pgpool_recovery.observe.primary import observe_primary
 from pgpool_recovery.postgres.connection import Connection, connect
 from pgpool_recovery.run.own_slot import OwnSlot, replace_ended

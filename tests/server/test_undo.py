@@ -20,7 +20,9 @@ from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import Bug, Cancelled, RecoveryError, Undone
 from pgpool_recovery.domain.event import Event, StepFinished, StepStarted, Undoing
 from pgpool_recovery.domain.target_state import TargetState
-from pgpool_recovery.facts.step import CreateSlot, Reserve, Touches
+from pgpool_recovery.facts.step.moving import Reserve
+from pgpool_recovery.facts.step.place import Touches
+from pgpool_recovery.facts.step.standby import CreateSlot
 from pgpool_recovery.plan.plan import Plan
 from pgpool_recovery.postgres import connection as connections
 from pgpool_recovery.run import own_slot, primary_steps

@@ -13,7 +13,7 @@ from pgpool_recovery.cli.log import RECORD_SECRET
 from pgpool_recovery.domain.error import Bug, as_failure
 from pgpool_recovery.files.text import text_of
 from pgpool_recovery.talk.conversation import converse
-from pgpool_recovery.talk.protocol import IsTidy
+from pgpool_recovery.talk.request.directory import IsTidy
 
 SECRET = "passw0rd-of-somebody"
 RAISING = {

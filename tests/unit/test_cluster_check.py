@@ -16,7 +16,7 @@ from pgpool_recovery.domain.record import replace
 from pgpool_recovery.facts.node import NodeFacts, Problem
 from pgpool_recovery.observe.turns import Turns
 from pgpool_recovery.plan.named_host import names_every_host
-from pgpool_recovery.talk.protocol import Peer
+from pgpool_recovery.talk.request.host import Peer
 from tests.unit.check.situation import node
 from tests.unit.check.situation import peer as reached_peer
 from tests.unit.plan import situation

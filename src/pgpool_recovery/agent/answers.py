@@ -13,60 +13,66 @@ from typing import TYPE_CHECKING, Any
 
 from pgpool_recovery.domain.event import Event, Said
 from pgpool_recovery.domain.target_state import TargetState
-from pgpool_recovery.facts.step import Reserve
+from pgpool_recovery.facts.step.moving import Reserve
 from pgpool_recovery.files.ahead import import_ahead
 from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.host.way import trusted_directory
-from pgpool_recovery.talk.protocol import (
-    AbortIncremental,
-    ApplyIncremental,
-    AskArchive,
-    AskConfinement,
-    AskMade,
-    AskRunning,
-    AskSource,
-    AskStandby,
-    AskState,
-    BeginDelta,
-    BeginIncremental,
-    Believe,
+from pgpool_recovery.talk.protocol import Limits, Request, Weigh
+from pgpool_recovery.talk.request.blocks import (
     CloseChannel,
-    CommitDelta,
+    ListFiles,
+    OpenChannel,
+    ReceiveBlocks,
+    SeeFileBackup,
+    SendFiles,
+    StartFileBackup,
+    StopFileBackup,
+)
+from pgpool_recovery.talk.request.directory import (
+    AskState,
     DigestWal,
     DiscardOld,
-    DropFormerSlots,
-    Expect,
-    FindLog,
-    Finish,
     IsTidy,
-    Limits,
-    ListFiles,
-    LogPosition,
+    Observe,
+    ReadBase,
+    Tidy,
+)
+from pgpool_recovery.talk.request.host import (
+    AskArchive,
+    AskConfinement,
     LookAround,
     LookForBackup,
     LookForPrograms,
-    MakeIndependent,
-    Observe,
-    OpenChannel,
-    ReadBase,
-    ReadLog,
-    ReadSlotName,
-    ReceiveBlocks,
-    Request,
-    SeeFileBackup,
-    SendFiles,
-    Start,
-    StartFileBackup,
-    StopAtOnce,
-    StopFileBackup,
-    StopServer,
-    TakeStep,
-    Tidy,
     TryArchive,
     TryLogins,
     TryPeers,
+)
+from pgpool_recovery.talk.request.server import (
+    AskRunning,
+    AskSource,
+    AskStandby,
+    Believe,
+    DropFormerSlots,
+    FindLog,
+    LogPosition,
+    MakeIndependent,
+    ReadLog,
+    ReadSlotName,
+    Start,
+    StopAtOnce,
+    StopServer,
+)
+from pgpool_recovery.talk.request.steps import (
+    AbortIncremental,
+    ApplyIncremental,
+    AskMade,
+    BeginDelta,
+    BeginIncremental,
+    CommitDelta,
+    Expect,
+    Finish,
+    TakeStep,
     Undo,
-    Weigh,
     WriteLabel,
 )
 

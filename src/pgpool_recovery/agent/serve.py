@@ -30,9 +30,9 @@ from pgpool_recovery.talk.protocol import (
     Logged,
     Message,
     Ping,
-    ReceiveBlocks,
     Request,
 )
+from pgpool_recovery.talk.request.blocks import ReceiveBlocks
 from pgpool_recovery.talk.wire import (
     UnreadableError,
     another_protocol,

@@ -43,43 +43,41 @@ from pgpool_recovery.domain.quantity import pretty_size
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.domain.wal import Point
 from pgpool_recovery.facts.policy import Method, kilobytes
-from pgpool_recovery.facts.step import (
-    CheckMade,
+from pgpool_recovery.facts.step.moving import (
     Clone,
-    ConfigureStandby,
-    CopyBaseBackup,
     DiscardWaiting,
-    Incremental,
-    KeepToPast,
     PutInPlace,
     PutOldBack,
     RemoveOld,
-    Repoint,
-    RepointRunning,
     Reserve,
+    SwapIn,
+    TakeOut,
+)
+from pgpool_recovery.facts.step.standby import ConfigureStandby, KeepToPast, Repoint, RepointRunning
+from pgpool_recovery.facts.step.step import TargetStep
+from pgpool_recovery.facts.step.transfer import (
+    CheckMade,
+    CopyBaseBackup,
+    Incremental,
     RestoreBackup,
     Rewind,
     RunCommand,
-    SwapIn,
-    TakeOut,
-    TargetStep,
 )
 from pgpool_recovery.host.meter import Meter
 from pgpool_recovery.host.pidfile import read_pid_file
 from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.host.system_failure import FULL
 from pgpool_recovery.postgres.wal_stream import WalSource
-from pgpool_recovery.talk.protocol import (
+from pgpool_recovery.talk.protocol import Limits
+from pgpool_recovery.talk.request.directory import Observe
+from pgpool_recovery.talk.request.server import FindLog, LogPosition
+from pgpool_recovery.talk.request.steps import (
     BeginDelta,
     BeginIncremental,
     CommitDelta,
     DeltaBegun,
     Expect,
-    FindLog,
-    Limits,
-    LogPosition,
     Made,
-    Observe,
 )
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from pgpool_recovery.facts.archived_history import MAX_BEYOND, Archive
 from pgpool_recovery.facts.facts import PrimaryFacts, TargetFacts
 from pgpool_recovery.plan.stray import restore_command
 from pgpool_recovery.talk.conversation import Conversation
-from pgpool_recovery.talk.protocol import AskArchive
+from pgpool_recovery.talk.request.host import AskArchive
 
 PATIENCE = 6
 """How many times the limit a slow command is given before it counts as one that does not work."""

@@ -38,7 +38,8 @@ from pgpool_recovery.plan.past import point_to_compare
 from pgpool_recovery.plan.situation import Situation
 from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.talk.conversation import Conversation
-from pgpool_recovery.talk.protocol import AskArchive, DigestWal, TryArchive
+from pgpool_recovery.talk.request.directory import DigestWal
+from pgpool_recovery.talk.request.host import AskArchive, TryArchive
 
 
 @record

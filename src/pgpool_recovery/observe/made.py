@@ -6,7 +6,7 @@ from pgpool_recovery.domain.node import Target
 from pgpool_recovery.domain.record import replace
 from pgpool_recovery.facts.facts import Facts, Login
 from pgpool_recovery.facts.rejection import as_error
-from pgpool_recovery.facts.step import CheckMade
+from pgpool_recovery.facts.step.transfer import CheckMade
 from pgpool_recovery.observe.past import compare_checkpoint, compare_wal
 from pgpool_recovery.observe.primary import observe_primary
 from pgpool_recovery.observe.target import wanted_facts
@@ -14,7 +14,7 @@ from pgpool_recovery.plan.made import Accepted, judge
 from pgpool_recovery.plan.situation import Situation
 from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.talk.conversation import Conversation
-from pgpool_recovery.talk.protocol import AskMade
+from pgpool_recovery.talk.request.steps import AskMade
 
 
 def see_made(

@@ -24,7 +24,7 @@ from pgpool_recovery.facts.own_wal import (
 from pgpool_recovery.plan.past import point_to_compare
 from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.talk.conversation import Conversation
-from pgpool_recovery.talk.protocol import DigestWal
+from pgpool_recovery.talk.request.directory import DigestWal
 
 SUMMARIES = "summaries/"
 SUMMARY_BYTES = 1 << 20

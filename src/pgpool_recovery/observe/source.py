@@ -30,7 +30,8 @@ from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.postgres.standby import read_upstream
 from pgpool_recovery.ssh.locality import addresses_of, is_this_host
 from pgpool_recovery.talk.conversation import Conversation
-from pgpool_recovery.talk.protocol import AskSource, TryLogins
+from pgpool_recovery.talk.request.host import TryLogins
+from pgpool_recovery.talk.request.server import AskSource
 
 OpenAgent = Callable[[Target], AbstractContextManager[Conversation]]
 MAX_ASKED = 8

@@ -37,15 +37,9 @@ from pgpool_recovery.postgres.summaries import changed_since, summaries_since
 from pgpool_recovery.postgres.wal import read_wal
 from pgpool_recovery.ssh.locality import addresses_of, own_addresses, own_names
 from pgpool_recovery.talk.conversation import Conversation
-from pgpool_recovery.talk.protocol import (
-    AskRunning,
-    LookForBackup,
-    LookForPrograms,
-    Observe,
-    Tidy,
-    TryLogins,
-    WantedTablespace,
-)
+from pgpool_recovery.talk.request.directory import Observe, Tidy, WantedTablespace
+from pgpool_recovery.talk.request.host import LookForBackup, LookForPrograms, TryLogins
+from pgpool_recovery.talk.request.server import AskRunning
 
 
 def observe_target(

@@ -7,14 +7,9 @@ from pgpool_recovery.facts.access import reject_own_files, reject_source
 from pgpool_recovery.facts.facts import TargetFacts
 from pgpool_recovery.facts.policy import KeepOld, Method, Verify
 from pgpool_recovery.facts.rejection import Rejection
-from pgpool_recovery.facts.step import (
-    CopyBaseBackup,
-    PutOldBack,
-    RemoveOld,
-    Reserve,
-    Step,
-    SwapIn,
-)
+from pgpool_recovery.facts.step.moving import PutOldBack, RemoveOld, Reserve, SwapIn
+from pgpool_recovery.facts.step.step import Step
+from pgpool_recovery.facts.step.transfer import CopyBaseBackup
 from pgpool_recovery.plan.compression import compression, workers
 from pgpool_recovery.plan.meanwhile import Meanwhile, meanwhile
 from pgpool_recovery.plan.plan import OldData, Plan

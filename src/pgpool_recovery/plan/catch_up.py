@@ -1,12 +1,14 @@
 """The method catch-up: the node's data is in the primary's past, and the WAL since then exists."""
 
+from typing import TYPE_CHECKING
+
 from pgpool_recovery.domain.record import replace
 from pgpool_recovery.facts.access import reject_settings
 from pgpool_recovery.facts.archived_wal import FromArchive
 from pgpool_recovery.facts.facts import PrimaryFacts, TargetFacts
 from pgpool_recovery.facts.policy import Method
 from pgpool_recovery.facts.rejection import Rejection
-from pgpool_recovery.facts.step import PutInPlace, Reserve, Step
+from pgpool_recovery.facts.step.moving import PutInPlace, Reserve
 from pgpool_recovery.plan.from_archive import (
     Gap,
     from_archive,
@@ -22,6 +24,9 @@ from pgpool_recovery.plan.past import keep_to_past
 from pgpool_recovery.plan.plan import OldData, Plan
 from pgpool_recovery.plan.situation import Situation
 from pgpool_recovery.plan.space import reject_wal_room
+
+if TYPE_CHECKING:
+    from pgpool_recovery.facts.step.step import Step
 
 
 def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:

@@ -8,15 +8,9 @@ from pgpool_recovery.facts.facts import TargetFacts
 from pgpool_recovery.facts.own_method import OwnMethod
 from pgpool_recovery.facts.policy import KeepOld, Method
 from pgpool_recovery.facts.rejection import Rejection
-from pgpool_recovery.facts.step import (
-    CheckMade,
-    DiscardWaiting,
-    PutOldBack,
-    Reserve,
-    RunCommand,
-    Step,
-    SwapIn,
-)
+from pgpool_recovery.facts.step.moving import DiscardWaiting, PutOldBack, Reserve, SwapIn
+from pgpool_recovery.facts.step.step import Step
+from pgpool_recovery.facts.step.transfer import CheckMade, RunCommand
 from pgpool_recovery.plan.in_place import (
     changes_clone,
     in_place_steps,

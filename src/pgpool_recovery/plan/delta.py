@@ -13,7 +13,7 @@ from pgpool_recovery.domain.record import replace
 from pgpool_recovery.facts.access import reject_source
 from pgpool_recovery.facts.policy import KeepOld, Method, Verify, kilobytes
 from pgpool_recovery.facts.rejection import Rejection
-from pgpool_recovery.facts.step import Delta
+from pgpool_recovery.facts.step.transfer import Delta
 from pgpool_recovery.plan.basebackup import (
     old_data_of,
     reject_beside,

@@ -13,7 +13,8 @@ from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.text import with_detail
 from pgpool_recovery.facts.facts import Facts
 from pgpool_recovery.facts.rejection import Rejection
-from pgpool_recovery.facts.step import Step, Touches
+from pgpool_recovery.facts.step.place import Touches
+from pgpool_recovery.facts.step.step import Step
 from pgpool_recovery.plan.attach import streams
 from pgpool_recovery.plan.harm import Harm, harm_of, read_harm
 from pgpool_recovery.plan.plan import OldData, Plan

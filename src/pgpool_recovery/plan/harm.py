@@ -8,19 +8,16 @@ from enum import IntEnum, StrEnum
 
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.facts.policy import Method, Unattended
-from pgpool_recovery.facts.step import (
+from pgpool_recovery.facts.step.moving import DiscardWaiting, PutOldBack, RemoveOld
+from pgpool_recovery.facts.step.standby import Repoint, RepointRunning
+from pgpool_recovery.facts.step.step import Step
+from pgpool_recovery.facts.step.transfer import (
     CopyBaseBackup,
     Delta,
-    DiscardWaiting,
     Incremental,
-    PutOldBack,
-    RemoveOld,
-    Repoint,
-    RepointRunning,
     RestoreBackup,
     Rewind,
     RunCommand,
-    Step,
 )
 from pgpool_recovery.plan.plan import OldData, Plan
 

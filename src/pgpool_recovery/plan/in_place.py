@@ -8,7 +8,8 @@ from pgpool_recovery.facts.access import reject_change, reject_own_files
 from pgpool_recovery.facts.backup import Backup
 from pgpool_recovery.facts.facts import Tablespace
 from pgpool_recovery.facts.rejection import Rejection
-from pgpool_recovery.facts.step import Clone, PutInPlace, Reserve, Step, SwapIn, TakeOut
+from pgpool_recovery.facts.step.moving import Clone, PutInPlace, Reserve, SwapIn, TakeOut
+from pgpool_recovery.facts.step.step import Step
 from pgpool_recovery.plan.mount import reject_layered, reject_mounts_inside
 from pgpool_recovery.plan.plan import OldData
 from pgpool_recovery.plan.refusal import reject_foreign, reject_replacement

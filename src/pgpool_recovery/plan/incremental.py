@@ -9,7 +9,7 @@ from pgpool_recovery.facts.access import reject_source
 from pgpool_recovery.facts.facts import Base
 from pgpool_recovery.facts.policy import Method, Verify
 from pgpool_recovery.facts.rejection import Rejection
-from pgpool_recovery.facts.step import Incremental
+from pgpool_recovery.facts.step.transfer import Incremental
 from pgpool_recovery.plan.compression import compression, workers
 from pgpool_recovery.plan.in_place import (
     in_place_steps,

@@ -6,7 +6,8 @@ from pgpool_recovery.domain.control_data import IN_ARCHIVE_RECOVERY
 from pgpool_recovery.domain.record import record, replace
 from pgpool_recovery.domain.wal import Point, lsn_text
 from pgpool_recovery.facts.rejection import Rejection
-from pgpool_recovery.facts.step import CheckMade, KeepToPast
+from pgpool_recovery.facts.step.standby import KeepToPast
+from pgpool_recovery.facts.step.transfer import CheckMade
 from pgpool_recovery.plan.catch_up import reject_wal
 from pgpool_recovery.plan.divergence import Copied, Diverged
 from pgpool_recovery.plan.from_archive import needed_segment

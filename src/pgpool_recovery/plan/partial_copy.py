@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from pgpool_recovery.domain.quantity import pretty_size
 from pgpool_recovery.domain.record import replace
 from pgpool_recovery.facts.policy import Method
-from pgpool_recovery.facts.step import Reserve, Step
+from pgpool_recovery.facts.step.moving import Reserve
+from pgpool_recovery.facts.step.step import Step
 from pgpool_recovery.plan.situation import Situation
 
 OF_WAL_ONLY = (Method.REPOINT, Method.CATCH_UP)

@@ -34,7 +34,7 @@ from pgpool_recovery.facts.own_wal import (
 )
 from pgpool_recovery.facts.rejection import Rejection
 from pgpool_recovery.facts.running import RunningServer
-from pgpool_recovery.facts.step import KeepToPast
+from pgpool_recovery.facts.step.standby import KeepToPast
 from pgpool_recovery.plan.divergence import (
     Copied,
     Diverged,

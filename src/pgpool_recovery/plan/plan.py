@@ -9,14 +9,14 @@ from pgpool_recovery.domain.text import with_detail
 from pgpool_recovery.facts.archived_wal import FromArchive
 from pgpool_recovery.facts.policy import Method
 from pgpool_recovery.facts.rejection import Rejection
-from pgpool_recovery.facts.step import (
+from pgpool_recovery.facts.step.moving import RemoveOld
+from pgpool_recovery.facts.step.step import Step
+from pgpool_recovery.facts.step.transfer import (
     Delta,
     Incremental,
-    RemoveOld,
     RestoreBackup,
     Rewind,
     RunCommand,
-    Step,
 )
 from pgpool_recovery.plan.meanwhile import WORTH_SAYING_BYTES, Meanwhile
 from pgpool_recovery.plan.space import Room

@@ -16,7 +16,8 @@ from pgpool_recovery.facts.facts import PrimaryFacts, TargetFacts
 from pgpool_recovery.facts.policy import Method
 from pgpool_recovery.facts.rejection import Rejection
 from pgpool_recovery.facts.running import RELOADED, RunningServer
-from pgpool_recovery.facts.step import RepointRunning, Reserve
+from pgpool_recovery.facts.step.moving import Reserve
+from pgpool_recovery.facts.step.standby import RepointRunning
 from pgpool_recovery.plan.attach import not_running, streams
 from pgpool_recovery.plan.broken_archive import is_broken
 from pgpool_recovery.plan.from_archive import (

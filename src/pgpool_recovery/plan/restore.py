@@ -15,7 +15,7 @@ from pgpool_recovery.domain.wal import (
 from pgpool_recovery.facts.backup import Backup, NoBackup, Repository, Restoration
 from pgpool_recovery.facts.policy import Method
 from pgpool_recovery.facts.rejection import Rejection
-from pgpool_recovery.facts.step import RestoreBackup
+from pgpool_recovery.facts.step.transfer import RestoreBackup
 from pgpool_recovery.plan.in_place import (
     changes_clone,
     in_place_steps,

@@ -1,6 +1,7 @@
 """The method rewind: the node has diverged from the primary, and pg_rewind brings it back."""
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from pgpool_recovery.domain.control_data import ControlData
 from pgpool_recovery.domain.record import replace
@@ -9,7 +10,7 @@ from pgpool_recovery.facts.access import reject_source
 from pgpool_recovery.facts.archived_wal import FromArchive
 from pgpool_recovery.facts.policy import Method, Verify
 from pgpool_recovery.facts.rejection import Rejection
-from pgpool_recovery.facts.step import Rewind, Step
+from pgpool_recovery.facts.step.transfer import Rewind
 from pgpool_recovery.plan.broken_archive import usable_restore_command
 from pgpool_recovery.plan.divergence import Copied, Diverged, fork_of
 from pgpool_recovery.plan.from_archive import (
@@ -37,6 +38,9 @@ from pgpool_recovery.plan.login import choose_login
 from pgpool_recovery.plan.past import after_changes, after_rewind
 from pgpool_recovery.plan.plan import Plan
 from pgpool_recovery.plan.situation import Situation
+
+if TYPE_CHECKING:
+    from pgpool_recovery.facts.step.step import Step
 
 SEES_NEWEST_SINCE = 16
 """Older versions took a standby's timeline from its last checkpoint (main in pg_rewind.c)."""

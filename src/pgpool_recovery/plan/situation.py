@@ -11,17 +11,10 @@ from pgpool_recovery.facts.facts import Conninfo, Facts, PlaceFacts, Wal
 from pgpool_recovery.facts.leftover import DELAY
 from pgpool_recovery.facts.policy import Policy
 from pgpool_recovery.facts.rejection import Rejection
-from pgpool_recovery.facts.step import (
-    WORKSPACE,
-    ConfigureStandby,
-    CreateSlot,
-    DiscardWaiting,
-    Place,
-    Places,
-    Repoint,
-    Step,
-    TablespacePlace,
-)
+from pgpool_recovery.facts.step.moving import DiscardWaiting
+from pgpool_recovery.facts.step.place import WORKSPACE, Place, Places, TablespacePlace
+from pgpool_recovery.facts.step.standby import ConfigureStandby, CreateSlot, Repoint
+from pgpool_recovery.facts.step.step import Step
 from pgpool_recovery.plan.broken_archive import is_broken
 from pgpool_recovery.plan.divergence import Copied, Diverged, Follows, Relation, relate
 from pgpool_recovery.plan.login import choose_login

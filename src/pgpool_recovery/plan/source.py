@@ -11,7 +11,7 @@ from pgpool_recovery.facts.facts import Conninfo, PrimaryFacts
 from pgpool_recovery.facts.policy import FROM_PRIMARY
 from pgpool_recovery.facts.rejection import Rejection
 from pgpool_recovery.facts.source import Source
-from pgpool_recovery.facts.step import SourceNode
+from pgpool_recovery.facts.step.transfer import SourceNode
 from pgpool_recovery.plan.situation import Situation
 
 MAX_LAG_BYTES = 512 * 2**20

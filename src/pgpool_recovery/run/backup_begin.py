@@ -12,7 +12,7 @@ from pgpool_recovery.domain.error import Undone, Unreachable
 from pgpool_recovery.domain.event import Said
 from pgpool_recovery.domain.pause import pause_s
 from pgpool_recovery.domain.wal import Lsn, lsn_text
-from pgpool_recovery.facts.step import SourceNode
+from pgpool_recovery.facts.step.transfer import SourceNode
 from pgpool_recovery.log.note import waits
 from pgpool_recovery.postgres.standby import read_upstream
 from pgpool_recovery.run.party import Party

@@ -1,10 +1,10 @@
 """Do the runner's part of a full copy: a checkpoint before it, and a limit for its silence."""
 
 from pgpool_recovery.domain.target_state import TargetState
-from pgpool_recovery.facts.step import CopyBaseBackup
+from pgpool_recovery.facts.step.transfer import CopyBaseBackup
 from pgpool_recovery.run.backup_begin import prepare_backup
 from pgpool_recovery.run.party import Party
-from pgpool_recovery.talk.protocol import TakeStep
+from pgpool_recovery.talk.request.steps import TakeStep
 
 SPARE_S = 30.0
 """An agent that notices by itself that nothing arrives has this long to say so."""

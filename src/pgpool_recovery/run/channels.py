@@ -28,15 +28,15 @@ from pgpool_recovery.run.party import Deadlines
 from pgpool_recovery.run.shield import shielded
 from pgpool_recovery.talk.agent_process import signals_blocked
 from pgpool_recovery.talk.conversation import Conversation
-from pgpool_recovery.talk.protocol import (
-    Asks,
+from pgpool_recovery.talk.request.asks import Asks
+from pgpool_recovery.talk.request.blocks import (
     CloseChannel,
-    Expect,
     FilePage,
     ListFiles,
     OpenChannel,
     SendFiles,
 )
+from pgpool_recovery.talk.request.steps import Expect
 
 T = TypeVar("T")
 PAGE_FILES = 2000

@@ -7,11 +7,11 @@ from math import inf
 from pgpool_recovery.domain.error import RecoveryError
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.domain.wal import Point
-from pgpool_recovery.facts.step import CheckMade, RunCommand
+from pgpool_recovery.facts.step.transfer import CheckMade, RunCommand
 from pgpool_recovery.postgres.file_backup import begin_backup, end_backup
 from pgpool_recovery.postgres.wal import read_wal
 from pgpool_recovery.run.party import Party, take_step
-from pgpool_recovery.talk.protocol import TakeStep, WriteLabel
+from pgpool_recovery.talk.request.steps import TakeStep, WriteLabel
 
 LABEL = "pgpool_recovery"
 

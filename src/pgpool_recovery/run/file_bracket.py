@@ -8,7 +8,7 @@ from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.postgres.file_backup import start_file_backup, stop_file_backup
 from pgpool_recovery.run.read_server import Bracket
 from pgpool_recovery.talk.conversation import Conversation
-from pgpool_recovery.talk.protocol import SeeFileBackup, StartFileBackup, StopFileBackup
+from pgpool_recovery.talk.request.blocks import SeeFileBackup, StartFileBackup, StopFileBackup
 
 
 class OwnBracket:

@@ -10,7 +10,7 @@ from pgpool_recovery.domain.quantity import pretty_size
 from pgpool_recovery.domain.slot import FormerSlot
 from pgpool_recovery.facts.facts import PrimaryFacts
 from pgpool_recovery.talk.conversation import Conversation
-from pgpool_recovery.talk.protocol import DropFormerSlots
+from pgpool_recovery.talk.request.server import DropFormerSlots
 
 
 def drop_former_slots(

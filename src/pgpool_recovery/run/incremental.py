@@ -2,13 +2,13 @@
 
 from pgpool_recovery.domain.error import Undone
 from pgpool_recovery.domain.target_state import TargetState
-from pgpool_recovery.facts.step import Incremental
+from pgpool_recovery.facts.step.transfer import Incremental
 from pgpool_recovery.plan.summaries import newly_left_out
 from pgpool_recovery.postgres.summaries import summaries_since, truncated_since
 from pgpool_recovery.postgres.wal import read_wal
 from pgpool_recovery.run.needed_wal import local_wal
 from pgpool_recovery.run.party import Party
-from pgpool_recovery.talk.protocol import AbortIncremental, ApplyIncremental, BeginIncremental
+from pgpool_recovery.talk.request.steps import AbortIncremental, ApplyIncremental, BeginIncremental
 
 MAX_BACKUPS = 5
 

@@ -9,7 +9,7 @@ from pgpool_recovery.domain.node import Target
 from pgpool_recovery.domain.target_state import TargetState, with_next_step
 from pgpool_recovery.run.sessions import agent_of
 from pgpool_recovery.talk.conversation import Conversation
-from pgpool_recovery.talk.protocol import AskState, StateSeen
+from pgpool_recovery.talk.request.directory import AskState, StateSeen
 
 
 def state_by_new_agent(target: Target, settings: Settings) -> StateSeen | None:

@@ -3,11 +3,11 @@
 from pgpool_recovery.domain.error import Undone
 from pgpool_recovery.facts.archived_wal import FromArchive, WantedWal
 from pgpool_recovery.facts.facts import LocalWal
-from pgpool_recovery.facts.step import (
+from pgpool_recovery.facts.step.moving import Reserve
+from pgpool_recovery.facts.step.transfer import (
     CopyBaseBackup,
     Delta,
     Incremental,
-    Reserve,
     Rewind,
     RunCommand,
 )
@@ -16,7 +16,8 @@ from pgpool_recovery.plan.plan import Plan
 from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.postgres.wal import read_wal
 from pgpool_recovery.run.party import Party
-from pgpool_recovery.talk.protocol import ReadBase, TryArchive
+from pgpool_recovery.talk.request.directory import ReadBase
+from pgpool_recovery.talk.request.host import TryArchive
 
 MAKES_DATA = (CopyBaseBackup, Rewind, Incremental, Delta, RunCommand)
 """Steps after which the standby continues with WAL of the primary."""

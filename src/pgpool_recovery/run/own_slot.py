@@ -14,7 +14,7 @@ from pgpool_recovery.domain.event import Emit, Said
 from pgpool_recovery.domain.node import Target
 from pgpool_recovery.domain.slot import LOST, USABLE, is_of_a_recovery, names_of
 from pgpool_recovery.domain.wal import Point, parse_lsn
-from pgpool_recovery.facts.step import CreateSlot
+from pgpool_recovery.facts.step.standby import CreateSlot
 from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.postgres.wal import hold_wal
 from pgpool_recovery.run.primary_steps import create_slot, drop_own_slot, end_copy, end_session

@@ -6,13 +6,15 @@ from pgpool_recovery.domain.error import Unreachable
 from pgpool_recovery.domain.event import Emit, Said
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.target_state import TargetState
-from pgpool_recovery.facts.step import CheckMade, RepointRunning, TargetStep
+from pgpool_recovery.facts.step.standby import RepointRunning
+from pgpool_recovery.facts.step.step import TargetStep
+from pgpool_recovery.facts.step.transfer import CheckMade
 from pgpool_recovery.plan.made import Accepted
 from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.run.own_slot import OwnSlot
 from pgpool_recovery.run.read_server import ReadServer
 from pgpool_recovery.talk.conversation import Conversation
-from pgpool_recovery.talk.protocol import TakeStep
+from pgpool_recovery.talk.request.steps import TakeStep
 
 SeeFollowing = Callable[[RepointRunning], None]
 SeeMade = Callable[[CheckMade], Accepted]

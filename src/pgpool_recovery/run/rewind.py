@@ -1,7 +1,7 @@
 """Do the runner's part of a rewind: a checkpoint before it, and a check of the WAL after it."""
 
 from pgpool_recovery.domain.target_state import TargetState
-from pgpool_recovery.facts.step import Rewind
+from pgpool_recovery.facts.step.transfer import Rewind
 from pgpool_recovery.run.needed_wal import local_wal, see_wal
 from pgpool_recovery.run.party import Party, take_step
 

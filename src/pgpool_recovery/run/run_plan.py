@@ -16,19 +16,17 @@ from pgpool_recovery.domain.error import (
 )
 from pgpool_recovery.domain.event import StepFinished, StepStarted, Undoing
 from pgpool_recovery.domain.target_state import TargetState, with_next_step
-from pgpool_recovery.facts.step import (
+from pgpool_recovery.facts.step.moving import Reserve
+from pgpool_recovery.facts.step.place import Touches
+from pgpool_recovery.facts.step.standby import CreateSlot, RepointRunning
+from pgpool_recovery.facts.step.step import Step, TargetStep
+from pgpool_recovery.facts.step.transfer import (
     CheckMade,
     CopyBaseBackup,
-    CreateSlot,
     Delta,
     Incremental,
-    RepointRunning,
-    Reserve,
     Rewind,
     RunCommand,
-    Step,
-    TargetStep,
-    Touches,
 )
 from pgpool_recovery.log.note import span
 from pgpool_recovery.plan.plan import Plan
@@ -41,7 +39,7 @@ from pgpool_recovery.run.needed_wal import see_slot
 from pgpool_recovery.run.party import Party, take_step
 from pgpool_recovery.run.rewind import rewind
 from pgpool_recovery.run.shield import shielded
-from pgpool_recovery.talk.protocol import Finish, Undo
+from pgpool_recovery.talk.request.steps import Finish, Undo
 
 TOLD_STATUSES = (1, 4, 5, 6, Undone.exit_status)
 """Exit statuses that mean the same for a run as for the failure in it."""

@@ -9,7 +9,7 @@ from pgpool_recovery.domain.error import as_failure
 from pgpool_recovery.domain.event import Emit, pay_no_heed
 from pgpool_recovery.domain.node import Target
 from pgpool_recovery.domain.target_state import TargetState
-from pgpool_recovery.facts.step import SourceNode
+from pgpool_recovery.facts.step.transfer import SourceNode
 from pgpool_recovery.postgres.connection import THE_PRIMARY
 from pgpool_recovery.run.called_agent import CalledAgent, agent_argv
 from pgpool_recovery.run.file_bracket import agent_bracket, own_bracket
@@ -18,7 +18,8 @@ from pgpool_recovery.run.read_server import Bracket, ReadServer
 from pgpool_recovery.ssh.command import ssh_command
 from pgpool_recovery.talk.agent_process import ENDS_WITHIN_S
 from pgpool_recovery.talk.conversation import Conversation, converse
-from pgpool_recovery.talk.protocol import Limits, StartFileBackup
+from pgpool_recovery.talk.protocol import Limits
+from pgpool_recovery.talk.request.blocks import StartFileBackup
 
 
 @contextmanager

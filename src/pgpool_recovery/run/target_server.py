@@ -22,7 +22,7 @@ from pgpool_recovery.plan.ladder import make_plan
 from pgpool_recovery.plan.plan import PassedOver, Plan
 from pgpool_recovery.plan.stop import may_stop, once_stopped
 from pgpool_recovery.talk.conversation import Conversation
-from pgpool_recovery.talk.protocol import Guarded, Start, Started, StopServer
+from pgpool_recovery.talk.request.server import Guarded, Start, Started, StopServer
 
 NOT_AGREED_TO = PassedOver(
     Method.DELTA, (Rejection("it changes the only copy of the data, which was not agreed to"),)

@@ -39,7 +39,6 @@ from pgpool_recovery.talk.protocol import (
     PROTOCOL,
     SILENCE_S,
     Answer,
-    Asks,
     Farewell,
     Greeting,
     Hello,
@@ -47,6 +46,7 @@ from pgpool_recovery.talk.protocol import (
     Logged,
     Ping,
 )
+from pgpool_recovery.talk.request.asks import Asks
 from pgpool_recovery.talk.wire import (
     UnreadableError,
     another_protocol,

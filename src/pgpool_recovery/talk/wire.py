@@ -19,8 +19,9 @@ from typing import Any, NewType, TypeVar, Union, get_args, get_origin, get_type_
 from pgpool_recovery.domain.error import RecoveryError, Refused, error_of_record
 from pgpool_recovery.domain.event import Event
 from pgpool_recovery.domain.record import is_record, names_of
-from pgpool_recovery.facts.step import TargetStep
-from pgpool_recovery.talk.protocol import Answer, Asks, Failure, Greeting, Message, Request
+from pgpool_recovery.facts.step.step import TargetStep
+from pgpool_recovery.talk.protocol import Answer, Failure, Greeting, Message, Request
+from pgpool_recovery.talk.request.asks import Asks
 
 T = TypeVar("T")
 Turn = Callable[[Any], Any]

@@ -1,7 +1,7 @@
 """The end of a started server's log, which shows why the server is not a sound standby."""
 
 from pgpool_recovery.talk.conversation import Conversation
-from pgpool_recovery.talk.protocol import LogPosition, ReadLog
+from pgpool_recovery.talk.request.server import LogPosition, ReadLog
 
 
 def end_of_log(agent: Conversation, log: LogPosition | None, *, timeout_s: float) -> str | None:

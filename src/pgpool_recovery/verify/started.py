@@ -28,7 +28,7 @@ from pgpool_recovery.facts.policy import Policy, StopRunning
 from pgpool_recovery.plan.in_place import MAX_FAILED_STARTS
 from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.talk.conversation import Conversation
-from pgpool_recovery.talk.protocol import AskStandby, Believe, Started, StopAtOnce
+from pgpool_recovery.talk.request.server import AskStandby, Believe, Started, StopAtOnce
 from pgpool_recovery.verify.end_of_log import end_of_log
 from pgpool_recovery.verify.streaming import Expected, SeenStandby, watch
 

@@ -30,24 +30,22 @@ from pgpool_recovery.domain.error import Busy, NoRoom
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.domain.wal import Lsn, TimelineId
 from pgpool_recovery.facts.policy import Method
-from pgpool_recovery.facts.step import (
-    ConfigureStandby,
+from pgpool_recovery.facts.step.moving import (
     DiscardWaiting,
-    KeepToPast,
-    Places,
     PutInPlace,
     PutOldBack,
     RemoveOld,
-    Repoint,
     Reserve,
     SwapIn,
     TakeOut,
-    TargetStep,
 )
+from pgpool_recovery.facts.step.place import Places
+from pgpool_recovery.facts.step.standby import ConfigureStandby, KeepToPast, Repoint
+from pgpool_recovery.facts.step.step import TargetStep
 from pgpool_recovery.host.lock import is_locked, lock
 from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.host.system_failure import failure_of_system
-from pgpool_recovery.talk.protocol import StopAtOnce
+from pgpool_recovery.talk.request.server import StopAtOnce
 from tests.unit.agent.directory.test_swap import Target, _write
 from tests.unit.agent.test_steps import journal_of
 

@@ -14,7 +14,8 @@ PROGRAM = """
 import json, os, sys
 from pgpool_recovery.cli import main
 from pgpool_recovery.agent import serve
-from pgpool_recovery.talk.protocol import Answer, Greeting, IsTidy, Observe
+from pgpool_recovery.talk.protocol import Answer, Greeting
+from pgpool_recovery.talk.request.directory import IsTidy, Observe
 
 told, ahead = [], []
 def note(_agent, message):

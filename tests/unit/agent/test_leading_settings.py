@@ -5,7 +5,8 @@ import pytest
 from pgpool_recovery.agent.directory.own_login import OwnLogin
 from pgpool_recovery.agent.method.make_standby import leading_settings, standby_settings
 from pgpool_recovery.domain.record import replace
-from pgpool_recovery.facts.step import ConfigureStandby, Place, Places, Repoint, RepointRunning
+from pgpool_recovery.facts.step.place import Place, Places
+from pgpool_recovery.facts.step.standby import ConfigureStandby, Repoint, RepointRunning
 
 PLACES = Places(Place("/data", "/data.w", is_inside=False, new="/data.w/new"), None, ())
 CONNINFO = {"host": "server1", "user": "repl"}

@@ -14,7 +14,8 @@ import pytest
 from pgpool_recovery.agent import serve
 from pgpool_recovery.agent.serve import Agent
 from pgpool_recovery.domain.target_state import TargetState
-from pgpool_recovery.facts.step import Place, Places, Reserve
+from pgpool_recovery.facts.step.moving import Reserve
+from pgpool_recovery.facts.step.place import Place, Places
 from pgpool_recovery.log.note import turn_off
 from pgpool_recovery.talk.protocol import (
     Answer,
@@ -25,9 +26,9 @@ from pgpool_recovery.talk.protocol import (
     Message,
     Ping,
     Request,
-    TakeStep,
     Weigh,
 )
+from pgpool_recovery.talk.request.steps import TakeStep
 from pgpool_recovery.talk.wire import SAME_VERSION, decode_message, encode_request
 
 LONG = "x" * 1_000_000

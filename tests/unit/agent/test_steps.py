@@ -16,10 +16,7 @@ from pgpool_recovery.domain.error import Busy, Refused
 from pgpool_recovery.domain.event import Event, Progress
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.facts.policy import Method
-from pgpool_recovery.facts.step import (
-    KeepToPast,
-    Place,
-    Places,
+from pgpool_recovery.facts.step.moving import (
     PutInPlace,
     PutOldBack,
     RemoveOld,
@@ -27,6 +24,8 @@ from pgpool_recovery.facts.step import (
     SwapIn,
     TakeOut,
 )
+from pgpool_recovery.facts.step.place import Place, Places
+from pgpool_recovery.facts.step.standby import KeepToPast
 from pgpool_recovery.host import meter
 from pgpool_recovery.host.stop import Stop
 

@@ -33,7 +33,8 @@ serve.Agent(0, 1).serve()
 RUNNER = """
 import json, sys, time
 from pgpool_recovery.talk.conversation import converse
-from pgpool_recovery.talk.protocol import LookAround, Weigh
+from pgpool_recovery.talk.protocol import Weigh
+from pgpool_recovery.talk.request.host import LookAround
 from pgpool_recovery.domain.error import RecoveryError
 from pgpool_recovery.facts.node import Surroundings
 
@@ -43,7 +44,7 @@ with converse(argv, "node 1", lambda event: None, timeout_s=60) as agent:
     try:
         agent.ask(LookAround(data, (), "postgres", None), timeout_s=60)
         if "AskConfinement" in getattr(agent, "offers", ()):
-            from pgpool_recovery.talk.protocol import AskConfinement
+            from pgpool_recovery.talk.request.host import AskConfinement
             agent.ask(AskConfinement(data), timeout_s=60)
         agent.ask(Weigh("x"), timeout_s=60)
     except RecoveryError as error:

@@ -32,7 +32,7 @@ from pgpool_recovery.facts.policy import Method
 from pgpool_recovery.history.record import RunRecord, Stage, on_record
 from pgpool_recovery.install.stage_commands import _script
 from pgpool_recovery.run import called_agent
-from pgpool_recovery.talk.protocol import Started
+from pgpool_recovery.talk.request.server import Started
 
 INSTALLED = _script(START, "start the server of the recovered node", None)
 

@@ -14,7 +14,7 @@ from pgpool_recovery.agent.directory import swap
 from pgpool_recovery.agent.directory import workspace as workspaces
 from pgpool_recovery.agent.directory.journal import Journal
 from pgpool_recovery.domain.error import Busy
-from pgpool_recovery.facts.step import Place, Places
+from pgpool_recovery.facts.step.place import Place, Places
 from pgpool_recovery.host.lock import LOCK_NAME, is_locked, lock, unlock
 
 
@@ -47,7 +47,7 @@ from pathlib import Path
 from pgpool_recovery.agent.directory import swap
 from pgpool_recovery.agent.directory import workspace as workspaces
 from pgpool_recovery.domain.error import Busy
-from pgpool_recovery.facts.step import Place, Places
+from pgpool_recovery.facts.step.place import Place, Places
 
 root, is_inside = Path(sys.argv[1]), sys.argv[2] == "inside"
 workspace = root / ("data/pgpool_recovery" if is_inside else "data.pgpool_recovery")

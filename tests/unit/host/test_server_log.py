@@ -7,7 +7,7 @@ import pytest
 
 from pgpool_recovery.agent.server.start_log import LAST_BYTES, find_log, last_lines
 from pgpool_recovery.host.server_log import about_itself
-from pgpool_recovery.talk.protocol import FindLog, LogPosition
+from pgpool_recovery.talk.request.server import FindLog, LogPosition
 
 PREFIXES = [
     "",

@@ -17,39 +17,35 @@ from pgpool_recovery.agent.serve import Agent
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.domain.wal import History, TimelineId
 from pgpool_recovery.facts.blocks import BlockFormat, BlockSource, BlockTarget
-from pgpool_recovery.facts.step import Place, Places, Reserve, TablespacePlace
+from pgpool_recovery.facts.step.moving import Reserve
+from pgpool_recovery.facts.step.place import Place, Places, TablespacePlace
 from pgpool_recovery.host.way import trusted_directory
-from pgpool_recovery.talk.protocol import (
-    AskArchive,
-    AskConfinement,
-    AskMade,
+from pgpool_recovery.talk.protocol import Request
+from pgpool_recovery.talk.request.blocks import OpenChannel, ReceiveBlocks, StartFileBackup
+from pgpool_recovery.talk.request.directory import (
+    AskState,
+    DigestWal,
+    DiscardOld,
+    IsTidy,
+    Observe,
+    ReadBase,
+    Tidy,
+)
+from pgpool_recovery.talk.request.host import AskArchive, AskConfinement, LookAround, TryArchive
+from pgpool_recovery.talk.request.server import (
     AskRunning,
     AskSource,
     AskStandby,
-    AskState,
     Believe,
-    DigestWal,
-    DiscardOld,
     DropFormerSlots,
     FindLog,
-    IsTidy,
-    LookAround,
     MakeIndependent,
-    Observe,
-    OpenChannel,
-    ReadBase,
     ReadSlotName,
-    ReceiveBlocks,
-    Request,
     Start,
-    StartFileBackup,
     StopAtOnce,
     StopServer,
-    TakeStep,
-    Tidy,
-    TryArchive,
-    WriteLabel,
 )
+from pgpool_recovery.talk.request.steps import AskMade, TakeStep, WriteLabel
 from tests.unit.other_server import NOBODY, listener
 
 OF_BLOCKS = {BlockSource, BlockTarget}

@@ -8,7 +8,7 @@ import pytest
 from pgpool_recovery.domain.error import Cancelled, Unreachable
 from pgpool_recovery.log import note as log
 from pgpool_recovery.log.note import is_on, note, note_parts, span, turn_off, turn_on
-from pgpool_recovery.talk.protocol import FindLog
+from pgpool_recovery.talk.request.server import FindLog
 
 
 @pytest.fixture

@@ -14,7 +14,8 @@ from pgpool_recovery.facts.backup import Backup, NoBackup, Repository
 from pgpool_recovery.facts.facts import Facts
 from pgpool_recovery.facts.own_wal import OwnWal
 from pgpool_recovery.observe.archived_wal import candidates, observe_archived_wal
-from pgpool_recovery.talk.protocol import AskArchive, DigestWal, TryArchive
+from pgpool_recovery.talk.request.directory import DigestWal
+from pgpool_recovery.talk.request.host import AskArchive, TryArchive
 from tests.unit.plan.archive import head
 from tests.unit.plan.situation import SEGMENT, SYSTEM, TARGET, facts, primary, target, wal
 from tests.unit.plan.words import OddWords

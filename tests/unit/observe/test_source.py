@@ -18,7 +18,8 @@ from pgpool_recovery.facts.source import Source, SourceServer
 from pgpool_recovery.observe import source as module
 from pgpool_recovery.observe.source import observe_sources
 from pgpool_recovery.ssh.command import SshSettings
-from pgpool_recovery.talk.protocol import AskSource, TryLogins
+from pgpool_recovery.talk.request.host import TryLogins
+from pgpool_recovery.talk.request.server import AskSource
 from tests.unit.plan.situation import REQUEST, SYSTEM, facts, primary
 
 STREAM = {

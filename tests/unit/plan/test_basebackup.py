@@ -7,7 +7,9 @@ import pytest
 from pgpool_recovery.domain.node import Target
 from pgpool_recovery.facts.facts import Facts
 from pgpool_recovery.facts.policy import Method, Policy
-from pgpool_recovery.facts.step import ConfigureStandby, CopyBaseBackup, Reserve
+from pgpool_recovery.facts.step.moving import Reserve
+from pgpool_recovery.facts.step.standby import ConfigureStandby
+from pgpool_recovery.facts.step.transfer import CopyBaseBackup
 from pgpool_recovery.plan.ladder import make_plan
 from pgpool_recovery.plan.plan import Plan
 from tests.unit.plan.situation import (

@@ -10,7 +10,8 @@ from pgpool_recovery.facts.archived_history import Archive
 from pgpool_recovery.facts.facts import Facts
 from pgpool_recovery.facts.policy import Method, Policy
 from pgpool_recovery.facts.running import RELOADED, RunningServer
-from pgpool_recovery.facts.step import ConfigureStandby, Repoint, RepointRunning, Rewind
+from pgpool_recovery.facts.step.standby import ConfigureStandby, Repoint, RepointRunning
+from pgpool_recovery.facts.step.transfer import Rewind
 from pgpool_recovery.plan.ladder import make_plan
 from pgpool_recovery.plan.plan import Plan
 from tests.unit.plan.situation import SEGMENT, TARGET, facts, login, primary, target, wal

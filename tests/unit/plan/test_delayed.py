@@ -9,7 +9,7 @@ from pgpool_recovery.facts.facts import Facts
 from pgpool_recovery.facts.leftover import DELAY, Leftover
 from pgpool_recovery.facts.own_wal import Compared, OwnWal
 from pgpool_recovery.facts.policy import Policy
-from pgpool_recovery.facts.step import KeepToPast
+from pgpool_recovery.facts.step.standby import KeepToPast
 from pgpool_recovery.plan.catch_up import propose
 from pgpool_recovery.plan.past import FIRST_RECORD_BYTES
 from pgpool_recovery.plan.plan import Plan

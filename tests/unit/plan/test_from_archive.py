@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pgpool_recovery.domain.wal import History, Lsn, Point, TimelineId
-from pgpool_recovery.facts.step import ConfigureStandby, KeepToPast, Repoint, RepointRunning
+from pgpool_recovery.facts.step.standby import ConfigureStandby, KeepToPast, Repoint, RepointRunning
 from pgpool_recovery.plan.from_archive import Gap, gap_from, overlap_name, tried_names
 from pgpool_recovery.plan.ladder import make_plan
 from pgpool_recovery.plan.plan import Plan

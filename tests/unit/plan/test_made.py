@@ -9,7 +9,8 @@ from pgpool_recovery.domain.wal import History, Lsn, Point, TimelineId
 from pgpool_recovery.facts.own_method import OwnMethod
 from pgpool_recovery.facts.own_wal import Compared, OwnWal
 from pgpool_recovery.facts.policy import Policy
-from pgpool_recovery.facts.step import CheckMade, Place, Places
+from pgpool_recovery.facts.step.place import Place, Places
+from pgpool_recovery.facts.step.transfer import CheckMade
 from pgpool_recovery.plan.made import Accepted, judge
 from pgpool_recovery.plan.situation import Situation
 from tests.unit.plan.situation import (

@@ -8,7 +8,8 @@ import pytest
 from pgpool_recovery.facts.facts import Facts, Login
 from pgpool_recovery.facts.policy import Method, Policy
 from pgpool_recovery.facts.running import RunningServer
-from pgpool_recovery.facts.step import ConfigureStandby, CopyBaseBackup, Repoint, RepointRunning
+from pgpool_recovery.facts.step.standby import ConfigureStandby, Repoint, RepointRunning
+from pgpool_recovery.facts.step.transfer import CopyBaseBackup
 from pgpool_recovery.plan.ladder import make_plan
 from pgpool_recovery.plan.plan import Plan
 from pgpool_recovery.plan.repoint import propose

@@ -8,7 +8,7 @@ from pgpool_recovery.domain.node import NodeId
 from pgpool_recovery.domain.standby import StandbyFacts
 from pgpool_recovery.facts.policy import CopySource, Method, Policy
 from pgpool_recovery.facts.source import Source, SourceServer
-from pgpool_recovery.facts.step import CopyBaseBackup, Delta, SourceNode
+from pgpool_recovery.facts.step.transfer import CopyBaseBackup, Delta, SourceNode
 from pgpool_recovery.plan.ladder import make_plan
 from pgpool_recovery.plan.plan import Plan
 from pgpool_recovery.plan.situation import Situation

@@ -11,7 +11,7 @@ from pgpool_recovery.facts.running import Silent
 from pgpool_recovery.host.pidfile import PidFile
 from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.run.own_server import own_server
-from pgpool_recovery.talk.protocol import AskRunning, MakeIndependent
+from pgpool_recovery.talk.request.server import AskRunning, MakeIndependent
 from tests.unit.other_server import NOBODY, listener, received
 
 pytestmark = pytest.mark.usefixtures("as_root")

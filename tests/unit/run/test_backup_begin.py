@@ -9,7 +9,7 @@ from pgpool_recovery.domain.error import Undone, Unreachable
 from pgpool_recovery.domain.node import NodeId
 from pgpool_recovery.domain.standby import StreamFacts, UpstreamFacts
 from pgpool_recovery.domain.wal import Lsn
-from pgpool_recovery.facts.step import SourceNode
+from pgpool_recovery.facts.step.transfer import SourceNode
 from pgpool_recovery.run import backup_begin as module
 from pgpool_recovery.run.backup_begin import bring_up, prepare_backup
 

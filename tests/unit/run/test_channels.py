@@ -15,14 +15,14 @@ from pgpool_recovery.facts.blocks import SentBlocks
 from pgpool_recovery.run import channels as module
 from pgpool_recovery.run.channels import Channels, Totals, Wires
 from pgpool_recovery.run.party import Deadlines
-from pgpool_recovery.talk.protocol import (
+from pgpool_recovery.talk.request.blocks import (
     CloseChannel,
-    Expect,
     FilePage,
     ListFiles,
     OpenChannel,
     SendFiles,
 )
+from pgpool_recovery.talk.request.steps import Expect
 
 FILES = {f"base/5/{number}": 2**25 if number % 3 else 9000 for number in range(40)}
 DIRECTORIES = ("base", "base/5")

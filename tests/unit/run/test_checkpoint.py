@@ -11,13 +11,15 @@ from pgpool_recovery.domain.error import Cancelled, QueryRefused, RecoveryError,
 from pgpool_recovery.domain.event import Event, Said
 from pgpool_recovery.domain.wal import Lsn, Point, TimelineId
 from pgpool_recovery.facts.facts import Base, LocalWal
-from pgpool_recovery.facts.step import CopyBaseBackup, Incremental, Place, Places
+from pgpool_recovery.facts.step.place import Place, Places
+from pgpool_recovery.facts.step.transfer import CopyBaseBackup, Incremental
 from pgpool_recovery.run import incremental
 from pgpool_recovery.run.basebackup import copy
 from pgpool_recovery.run.incremental import apply_incremental
 from pgpool_recovery.run.own_slot import OwnSlot
 from pgpool_recovery.run.party import Deadlines, Party
-from pgpool_recovery.talk.protocol import BeginIncremental, ReadBase
+from pgpool_recovery.talk.request.directory import ReadBase
+from pgpool_recovery.talk.request.steps import BeginIncremental
 
 PLACES = Places(Place("/data", "/data.w", is_inside=False, new="/data.w/new"), None, ())
 COPY = CopyBaseBackup("/bin", {}, "pgpool_node_1", PLACES, None, None, 1, 2**24)

@@ -10,10 +10,11 @@ from pgpool_recovery.domain.error import Undone
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.domain.wal import History, Lsn, Point, TimelineId
 from pgpool_recovery.facts.own_method import OwnMethod
-from pgpool_recovery.facts.step import Place, Places, RunCommand
+from pgpool_recovery.facts.step.place import Place, Places
+from pgpool_recovery.facts.step.transfer import RunCommand
 from pgpool_recovery.run import command
 from pgpool_recovery.run.party import Deadlines, Party
-from pgpool_recovery.talk.protocol import TakeStep, WriteLabel
+from pgpool_recovery.talk.request.steps import TakeStep, WriteLabel
 
 DEADLINES = Deadlines(stall_s=1, undo_s=1, answer_s=3, connect_s=1)
 

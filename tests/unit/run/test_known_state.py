@@ -20,7 +20,7 @@ from pgpool_recovery.domain.node import NodeId, Target
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.run import known_state
 from pgpool_recovery.run.known_state import in_state, learning_state
-from pgpool_recovery.talk.protocol import StateSeen
+from pgpool_recovery.talk.request.directory import StateSeen
 
 if TYPE_CHECKING:
     from pgpool_recovery.talk.conversation import Conversation

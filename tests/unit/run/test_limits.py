@@ -8,14 +8,14 @@ import pytest
 
 from pgpool_recovery.domain.record import names_of
 from pgpool_recovery.domain.target_state import TargetState
-from pgpool_recovery.facts.step import (
+from pgpool_recovery.facts.step.step import TargetStep
+from pgpool_recovery.facts.step.transfer import (
     CheckMade,
     CopyBaseBackup,
     Delta,
     Incremental,
     Rewind,
     RunCommand,
-    TargetStep,
 )
 from pgpool_recovery.run import basebackup, command, delta, incremental, rewind
 from pgpool_recovery.run.party import Deadlines, Party

@@ -8,9 +8,10 @@ import pytest
 from pgpool_recovery.domain.error import Undone
 from pgpool_recovery.domain.wal import TimelineId
 from pgpool_recovery.facts.archived_wal import FetchedWal, FromArchive, Origin, WalTrial
-from pgpool_recovery.facts.step import Place, Places, Reserve
+from pgpool_recovery.facts.step.moving import Reserve
+from pgpool_recovery.facts.step.place import Place, Places
 from pgpool_recovery.run import needed_wal
-from pgpool_recovery.talk.protocol import TryArchive
+from pgpool_recovery.talk.request.host import TryArchive
 from tests.unit.plan.situation import SEGMENT, wal
 
 PLACE = Place("/data", "/data.w", is_inside=False, new="/data.w/new")

@@ -14,15 +14,10 @@ from pgpool_recovery.domain.event import Event, GotOn, Undoing
 from pgpool_recovery.domain.record import replace
 from pgpool_recovery.domain.target_state import TargetState, with_next_step
 from pgpool_recovery.facts.policy import Method
-from pgpool_recovery.facts.step import (
-    Clone,
-    Place,
-    Places,
-    RemoveOld,
-    Repoint,
-    Reserve,
-    TargetStep,
-)
+from pgpool_recovery.facts.step.moving import Clone, RemoveOld, Reserve
+from pgpool_recovery.facts.step.place import Place, Places
+from pgpool_recovery.facts.step.standby import Repoint
+from pgpool_recovery.facts.step.step import TargetStep
 from pgpool_recovery.plan.plan import OldData, Plan
 from pgpool_recovery.run.own_slot import OwnSlot
 from pgpool_recovery.run.party import Deadlines, Party

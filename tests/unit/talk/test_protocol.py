@@ -11,7 +11,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, NewType, Union, get_args, get_origin, get_type_hints
 
-from pgpool_recovery.talk.protocol import PROTOCOL, Asks, Failure, Hello, Message, Ping, Request
+from pgpool_recovery.talk.protocol import PROTOCOL, Failure, Hello, Message, Ping, Request
+from pgpool_recovery.talk.request.asks import Asks
 
 GOLDEN = Path(__file__).with_name("golden") / "protocol.txt"
 CHANGED = (

@@ -11,18 +11,12 @@ from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.domain.wal import Point
 from pgpool_recovery.facts.backup import Backup, NoBackup
 from pgpool_recovery.facts.facts import TargetFacts
-from pgpool_recovery.facts.step import CreateSlot, TargetStep
+from pgpool_recovery.facts.step.standby import CreateSlot
+from pgpool_recovery.facts.step.step import TargetStep
 from pgpool_recovery.talk import wire
-from pgpool_recovery.talk.protocol import (
-    Answer,
-    Failure,
-    Greeting,
-    Message,
-    Observe,
-    Ping,
-    Request,
-    TakeStep,
-)
+from pgpool_recovery.talk.protocol import Answer, Failure, Greeting, Message, Ping, Request
+from pgpool_recovery.talk.request.directory import Observe
+from pgpool_recovery.talk.request.steps import TakeStep
 from pgpool_recovery.talk.wire import (
     UnreadableError,
     as_result,

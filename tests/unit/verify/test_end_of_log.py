@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any, cast
 
-from pgpool_recovery.talk.protocol import LogPosition, ReadLog
+from pgpool_recovery.talk.request.server import LogPosition, ReadLog
 from pgpool_recovery.verify.end_of_log import end_of_log
 
 if TYPE_CHECKING:

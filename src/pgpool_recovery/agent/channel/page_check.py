@@ -6,7 +6,7 @@ from pgpool_recovery.blocks.send import CheckPages
 from pgpool_recovery.blocks.source import SourceFiles
 from pgpool_recovery.domain.error import Undone
 from pgpool_recovery.host.stop import Stop
-from pgpool_recovery.talk.protocol import OpenChannel
+from pgpool_recovery.talk.request.blocks import OpenChannel
 
 TRIES, BETWEEN_S = 5, 0.01
 """A page that is being written is read torn for an instant only."""

@@ -11,7 +11,7 @@ from pgpool_recovery.host import zstd
 from pgpool_recovery.host.permit import hold_permit
 from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.log.note import span
-from pgpool_recovery.talk.protocol import ReceiveBlocks
+from pgpool_recovery.talk.request.blocks import ReceiveBlocks
 
 
 class ReceivingEnd:

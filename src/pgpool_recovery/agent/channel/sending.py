@@ -18,7 +18,7 @@ from pgpool_recovery.host.meter import Meter
 from pgpool_recovery.host.program import run
 from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.talk.conversation import Conversation, converse
-from pgpool_recovery.talk.protocol import (
+from pgpool_recovery.talk.request.blocks import (
     FilePage,
     ListFiles,
     OpenChannel,

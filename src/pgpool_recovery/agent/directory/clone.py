@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pgpool_recovery.agent.directory.links import lead_to_copies
 from pgpool_recovery.agent.directory.workspace import make_directory, remove
-from pgpool_recovery.facts.step import Places
+from pgpool_recovery.facts.step.place import Places
 from pgpool_recovery.host.program import run
 from pgpool_recovery.host.stop import Stop
 

@@ -11,7 +11,7 @@ from typing import Any, get_args
 
 from pgpool_recovery.domain.directory_state import Before, Free, Over, State
 from pgpool_recovery.domain.record import names_of, record
-from pgpool_recovery.facts.step import Place
+from pgpool_recovery.facts.step.place import Place
 
 VERSION, WITHOUT_COPY = 2, 1
 """An entry without a copy is written as before there were any: every build reads it."""

@@ -42,7 +42,7 @@ from pgpool_recovery.domain.directory_state import (
 from pgpool_recovery.domain.error import Busy, Refused, reason_of
 from pgpool_recovery.domain.record import replace
 from pgpool_recovery.domain.target_state import TargetState
-from pgpool_recovery.facts.step import Place
+from pgpool_recovery.facts.step.place import Place
 from pgpool_recovery.files.trust import Untrusted, read_own
 from pgpool_recovery.host import lock
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pgpool_recovery.facts.step import Places
+from pgpool_recovery.facts.step.place import Places
 
 
 def lead_to_places(places: Places) -> None:

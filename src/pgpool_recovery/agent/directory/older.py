@@ -35,7 +35,7 @@ from pgpool_recovery.domain.directory_state import (
     State,
     Swapping,
 )
-from pgpool_recovery.facts.step import Place
+from pgpool_recovery.facts.step.place import Place
 from pgpool_recovery.files.trust import read_own
 from pgpool_recovery.files.write import sync
 

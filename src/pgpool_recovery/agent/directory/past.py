@@ -11,7 +11,7 @@ from pgpool_recovery.agent.directory.workspace import make_directory, remove
 from pgpool_recovery.domain.error import Refused, Undone
 from pgpool_recovery.domain.wal import Lsn, TimelineId, segment_of_file
 from pgpool_recovery.facts.own_wal import history_file, timeline_of
-from pgpool_recovery.facts.step import KeepToPast
+from pgpool_recovery.facts.step.standby import KeepToPast
 from pgpool_recovery.files.write import move, sync, write_file
 
 NOT_IN_HISTORY = "# The primary was never on timeline {}. This file fills the gap in the numbers.\n"

@@ -7,7 +7,7 @@ from pathlib import Path, PurePath
 
 from pgpool_recovery.agent.directory.workspace import is_workspace
 from pgpool_recovery.facts.facts import PlaceFacts
-from pgpool_recovery.facts.step import WORKSPACE, Place
+from pgpool_recovery.facts.step.place import WORKSPACE, Place
 from pgpool_recovery.host.filesystem import (
     can_rename,
     filesystem_of,

@@ -29,7 +29,7 @@ from pgpool_recovery.domain.directory_state import (
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.host.lock import is_locked
 from pgpool_recovery.host.pidfile import read_pid_file
-from pgpool_recovery.talk.protocol import StateSeen
+from pgpool_recovery.talk.request.directory import StateSeen
 
 NO_SERVER = "No server is running."
 

@@ -73,7 +73,7 @@ from pgpool_recovery.domain.directory_state import (
     next_state,
 )
 from pgpool_recovery.domain.error import Busy, Refused
-from pgpool_recovery.facts.step import Place, Places
+from pgpool_recovery.facts.step.place import Place, Places
 from pgpool_recovery.files.write import sync
 from pgpool_recovery.host import lock
 from pgpool_recovery.host.filesystem import size_of

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from pgpool_recovery.domain.error import Refused
-from pgpool_recovery.facts.step import Place
+from pgpool_recovery.facts.step.place import Place
 from pgpool_recovery.files.trust import Untrusted, check_directory
 from pgpool_recovery.files.write import sync
 from pgpool_recovery.host.lock import LOCK_NAME, remove_lock

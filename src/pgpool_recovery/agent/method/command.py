@@ -14,7 +14,7 @@ from pgpool_recovery.domain.error import Undone, reason_of
 from pgpool_recovery.domain.event import Emit, Progress, Said
 from pgpool_recovery.domain.placeholder import filled
 from pgpool_recovery.domain.wal import Point, TimelineId, parse_lsn
-from pgpool_recovery.facts.step import RunCommand
+from pgpool_recovery.facts.step.transfer import RunCommand
 from pgpool_recovery.files.trust import Untrusted, check_file, mine_and_roots
 from pgpool_recovery.host.leftover_process import end_leftovers_with
 from pgpool_recovery.host.pidfile import read_pid_file

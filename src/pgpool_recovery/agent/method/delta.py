@@ -41,7 +41,7 @@ from pgpool_recovery.host.permit import PERMIT_NAME, issue_permit, withdraw_perm
 from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.host.version_file import VERSION_FILE
 from pgpool_recovery.postgres.backup_stream import SentTablespace
-from pgpool_recovery.talk.protocol import BeginDelta, CommitDelta, Expect
+from pgpool_recovery.talk.request.steps import BeginDelta, CommitDelta, Expect
 
 NEEDED = (VERSION_FILE, CONTROL_FILE)
 BEGINNING = struct.Struct("=Q32xQ")

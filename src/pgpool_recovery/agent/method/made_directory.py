@@ -12,7 +12,7 @@ from pgpool_recovery.agent.directory.workspace import remove
 from pgpool_recovery.agent.method.restore import lead_wal_to
 from pgpool_recovery.domain.error import Undone
 from pgpool_recovery.domain.wal import Point, TimelineId, parse_lsn
-from pgpool_recovery.facts.step import RunCommand
+from pgpool_recovery.facts.step.transfer import RunCommand
 from pgpool_recovery.files.text import read_end, read_text
 from pgpool_recovery.files.write import sync, write_file
 from pgpool_recovery.host.data_directory import CLUSTER_ENTRIES

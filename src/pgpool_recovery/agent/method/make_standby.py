@@ -18,7 +18,7 @@ from pgpool_recovery.agent.directory.workspace import remove
 from pgpool_recovery.domain.event import Say
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.facts.leftover import SIGNAL, STANDBY_SIGNAL
-from pgpool_recovery.facts.step import ConfigureStandby, Repoint, RepointRunning
+from pgpool_recovery.facts.step.standby import ConfigureStandby, Repoint, RepointRunning
 from pgpool_recovery.files.write import sync, write_file
 from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.postgres.conninfo import format_conninfo

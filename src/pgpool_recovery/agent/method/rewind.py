@@ -14,7 +14,7 @@ from pgpool_recovery.agent.method.verify_pages import verify_pages
 from pgpool_recovery.domain.error import Undone
 from pgpool_recovery.domain.event import Emit, Moved, Said
 from pgpool_recovery.domain.wal import segment_of_file
-from pgpool_recovery.facts.step import Rewind
+from pgpool_recovery.facts.step.transfer import Rewind
 from pgpool_recovery.files.text import read_bytes
 from pgpool_recovery.files.write import copy_file, has_linked, move, sync, write_file
 from pgpool_recovery.host.meter import Meter

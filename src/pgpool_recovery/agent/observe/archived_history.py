@@ -16,7 +16,7 @@ from pgpool_recovery.facts.archived_history import (
     read_archived,
 )
 from pgpool_recovery.host.stop import Stop
-from pgpool_recovery.talk.protocol import AskArchive
+from pgpool_recovery.talk.request.host import AskArchive
 
 NAME = "RECOVERYHISTORY"
 

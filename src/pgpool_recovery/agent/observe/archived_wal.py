@@ -21,7 +21,7 @@ from pgpool_recovery.facts.archived_wal import (
 )
 from pgpool_recovery.facts.own_wal import Part
 from pgpool_recovery.host.stop import Stop
-from pgpool_recovery.talk.protocol import TryArchive
+from pgpool_recovery.talk.request.host import TryArchive
 
 READ_BYTES = 1 << 20
 ROOM_FACTOR = 2

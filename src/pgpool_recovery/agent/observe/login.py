@@ -5,7 +5,7 @@ from pgpool_recovery.domain.error import Unreachable
 from pgpool_recovery.facts.facts import Conninfo, Login
 from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.postgres.connection import connect, identify_system
-from pgpool_recovery.talk.protocol import TryLogins
+from pgpool_recovery.talk.request.host import TryLogins
 
 ANSWER_S = 30.0
 

@@ -14,7 +14,8 @@ from pgpool_recovery.plan.named_host import LOCAL_HOSTS, is_address
 from pgpool_recovery.ssh.command import ssh_command
 from pgpool_recovery.ssh.locality import is_this_host, only_here, own_names
 from pgpool_recovery.talk.conversation import converse
-from pgpool_recovery.talk.protocol import Limits, Peer, TryLogins, TryPeers
+from pgpool_recovery.talk.protocol import Limits
+from pgpool_recovery.talk.request.host import Peer, TryLogins, TryPeers
 
 MAX_THREADS = 32
 

@@ -23,7 +23,7 @@ from pgpool_recovery.host.confinement import confinement_of
 from pgpool_recovery.host.pidfile import PidFile, read_pid_file
 from pgpool_recovery.in_server.stage_script import faults_of_script
 from pgpool_recovery.postgres.connection import Connection, connect
-from pgpool_recovery.talk.protocol import LookAround
+from pgpool_recovery.talk.request.host import LookAround
 
 ANSWER_S = 30.0
 OURS = re.compile(r"Part of pgpool-recovery\. Version (\S+)\. ")

@@ -47,7 +47,7 @@ from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.host.version_file import read_major
 from pgpool_recovery.plan.divergence import base_of
 from pgpool_recovery.ssh.locality import own_addresses
-from pgpool_recovery.talk.protocol import Observe, ReadBase, WantedTablespace
+from pgpool_recovery.talk.request.directory import Observe, ReadBase, WantedTablespace
 
 NOWHERE = Path("/nowhere")
 BACKUP_LABEL = "backup_label"

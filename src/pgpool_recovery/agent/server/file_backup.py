@@ -9,7 +9,8 @@ from pgpool_recovery.facts.blocks import FileBackup
 from pgpool_recovery.host.pidfile import read_pid_file
 from pgpool_recovery.postgres.connection import Connection, connect
 from pgpool_recovery.postgres.file_backup import start_file_backup, stop_file_backup
-from pgpool_recovery.talk.protocol import AskStandby, StartFileBackup
+from pgpool_recovery.talk.request.blocks import StartFileBackup
+from pgpool_recovery.talk.request.server import AskStandby
 
 
 class BackupSession:

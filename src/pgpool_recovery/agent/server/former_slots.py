@@ -8,7 +8,7 @@ from pgpool_recovery.domain.slot import FormerSlot
 from pgpool_recovery.host.pidfile import read_pid_file
 from pgpool_recovery.postgres.connection import connect
 from pgpool_recovery.postgres.slots import drop_former_slots
-from pgpool_recovery.talk.protocol import DropFormerSlots
+from pgpool_recovery.talk.request.server import DropFormerSlots
 
 ANSWER_S = 30.0
 

@@ -12,7 +12,7 @@ from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.host.pidfile import PidFile, read_pid_file
 from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.postgres.connection import Connection, connect
-from pgpool_recovery.talk.protocol import MakeIndependent
+from pgpool_recovery.talk.request.server import MakeIndependent
 
 MAINTENANCE_DATABASE = "postgres"
 MARGIN_S = 30.0

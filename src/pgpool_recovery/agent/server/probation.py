@@ -22,7 +22,7 @@ from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.host.pidfile import read_pid_file
 from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.log.note import waits
-from pgpool_recovery.talk.protocol import AskStandby, Guarded, Start, StopAtOnce
+from pgpool_recovery.talk.request.server import AskStandby, Guarded, Start, StopAtOnce
 
 LOOK_S = 30.0
 """How long a server that does not accept sessions yet is observed when the runner is gone."""

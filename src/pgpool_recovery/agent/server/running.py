@@ -29,7 +29,7 @@ from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.log.note import waits
 from pgpool_recovery.postgres.connection import Connection, connect
 from pgpool_recovery.postgres.leftovers import read_leftovers
-from pgpool_recovery.talk.protocol import AskRunning
+from pgpool_recovery.talk.request.server import AskRunning
 
 ANSWER_S = 30.0
 NO_RECORD = "could not find a valid record"

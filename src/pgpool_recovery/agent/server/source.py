@@ -10,7 +10,7 @@ from pgpool_recovery.host.lock import is_locked
 from pgpool_recovery.host.pidfile import read_pid_file
 from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.postgres.connection import connect
-from pgpool_recovery.talk.protocol import AskSource, AskStandby
+from pgpool_recovery.talk.request.server import AskSource, AskStandby
 
 
 def see_source(request: AskSource, look: StandbyLook, stop: Stop, connect_s: float) -> SourceServer:

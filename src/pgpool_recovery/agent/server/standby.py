@@ -18,7 +18,7 @@ from pgpool_recovery.host.server_process import STARTUP, children
 from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.postgres.connection import connect, identify_timeline
 from pgpool_recovery.postgres.standby import read_standby
-from pgpool_recovery.talk.protocol import AskStandby
+from pgpool_recovery.talk.request.server import AskStandby
 
 ANSWER_S = 30.0
 NAME = "the server"

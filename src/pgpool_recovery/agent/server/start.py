@@ -27,7 +27,7 @@ from pgpool_recovery.host.system_failure import advice_on_log, failure_of_system
 from pgpool_recovery.host.version_file import read_major
 from pgpool_recovery.log.note import waits
 from pgpool_recovery.postgres.ping import PingAnswer, ping
-from pgpool_recovery.talk.protocol import Start, Started, StopAtOnce, StopServer
+from pgpool_recovery.talk.request.server import Start, Started, StopAtOnce, StopServer
 
 TICK_S = 0.1
 TOLD_EVERY_S = 10.0

@@ -31,7 +31,7 @@ from pgpool_recovery.host.server_log import CONNINFO, about_itself, own_lines, w
 from pgpool_recovery.host.setting_source import find_sources
 from pgpool_recovery.host.start_method import StartWay
 from pgpool_recovery.host.stop import Stop
-from pgpool_recovery.talk.protocol import FindLog, LogPosition
+from pgpool_recovery.talk.request.server import FindLog, LogPosition
 
 CURRENT = "current_logfiles"
 KINDS = ("stderr", "csvlog", "jsonlog")

@@ -9,7 +9,7 @@ from pgpool_recovery.domain.event import Event
 from pgpool_recovery.facts.blocks import BlockSource, BlockTarget
 from pgpool_recovery.host.permit import issue_permit
 from pgpool_recovery.talk.conversation import Conversation, converse
-from pgpool_recovery.talk.protocol import OpenChannel
+from pgpool_recovery.talk.request.blocks import OpenChannel
 
 PROGRAM = """
 import os

@@ -14,7 +14,7 @@ from pgpool_recovery.facts.blocks import BlockTarget, SentBlocks
 from pgpool_recovery.files.process_table import process_of, processes
 from pgpool_recovery.host.permit import withdraw_permit
 from pgpool_recovery.talk.conversation import Conversation
-from pgpool_recovery.talk.protocol import CloseChannel, ListFiles, SendFiles
+from pgpool_recovery.talk.request.blocks import CloseChannel, ListFiles, SendFiles
 from tests.harness.until import until
 from tests.unit.agent.channel.agents import AGENT, ANSWER_S, opening, permit_in, source_agent
 from tests.unit.blocks.ends import contents, make_cluster, read, source_of, target_of, write

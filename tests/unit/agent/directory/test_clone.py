@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pgpool_recovery.agent.directory.clone import clone_again
-from pgpool_recovery.facts.step import Place, Places, TablespacePlace
+from pgpool_recovery.facts.step.place import Place, Places, TablespacePlace
 from pgpool_recovery.host.stop import Stop
 
 OID = 16400

@@ -37,7 +37,7 @@ from pgpool_recovery.domain.directory_state import (
 )
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.domain.target_state import TargetState
-from pgpool_recovery.facts.step import Place
+from pgpool_recovery.facts.step.place import Place
 from pgpool_recovery.files.write import write_file
 from tests.unit.agent.directory.test_swap import NEW, OLD, Target
 from tests.unit.agent.test_full_disk import (

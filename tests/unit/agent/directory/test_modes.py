@@ -9,7 +9,8 @@ from pgpool_recovery.agent.directory.configuration import AUTO_CONFIGURATION, wr
 from pgpool_recovery.agent.directory.modes import directory_mode, file_mode, make_location
 from pgpool_recovery.agent.directory.workspace import take_out
 from pgpool_recovery.domain.wal import Lsn, TimelineId
-from pgpool_recovery.facts.step import KeepToPast, Place, Places
+from pgpool_recovery.facts.step.place import Place, Places
+from pgpool_recovery.facts.step.standby import KeepToPast
 
 MODES = [(0o700, 0o600), (0o750, 0o640), (0o710, 0o600), (0o770, 0o640)]
 

@@ -9,7 +9,9 @@ from pgpool_recovery.agent.directory.own_login import OwnLogin
 from pgpool_recovery.agent.steps import Steps
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.domain.target_state import TargetState
-from pgpool_recovery.facts.step import Place, Places, Repoint, Reserve
+from pgpool_recovery.facts.step.moving import Reserve
+from pgpool_recovery.facts.step.place import Place, Places
+from pgpool_recovery.facts.step.standby import Repoint
 from pgpool_recovery.host.stop import Stop
 
 AUTO = """\

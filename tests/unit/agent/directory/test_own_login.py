@@ -19,7 +19,8 @@ from pgpool_recovery.agent.directory.own_login import (
 from pgpool_recovery.agent.method.base_backup.wal_stream import argv as words_of_pg_receivewal
 from pgpool_recovery.agent.method.make_standby import leading_settings
 from pgpool_recovery.domain.error import Refused
-from pgpool_recovery.facts.step import Place, Places, Repoint
+from pgpool_recovery.facts.step.place import Place, Places
+from pgpool_recovery.facts.step.standby import Repoint
 from pgpool_recovery.plan.inherited import SECRETS, inherited
 from pgpool_recovery.postgres.conninfo import format_conninfo, parse_conninfo
 

@@ -16,7 +16,7 @@ from pgpool_recovery.agent.directory.entry import (
 from pgpool_recovery.agent.directory.journal import Journal, read_entry
 from pgpool_recovery.agent.method.partial_copy import make_whole
 from pgpool_recovery.domain.directory_state import Removed, Reserved
-from pgpool_recovery.facts.step import Place
+from pgpool_recovery.facts.step.place import Place
 from pgpool_recovery.host.stop import Stop
 from tests.unit.agent.directory.test_swap import (
     OLD,

@@ -9,7 +9,8 @@ import pytest
 from pgpool_recovery.agent.directory import past, swap
 from pgpool_recovery.domain.error import Undone
 from pgpool_recovery.domain.wal import Lsn, TimelineId
-from pgpool_recovery.facts.step import KeepToPast, Place, Places
+from pgpool_recovery.facts.step.place import Place, Places
+from pgpool_recovery.facts.step.standby import KeepToPast
 from pgpool_recovery.files.write import move
 
 SEGMENT = 8192

@@ -10,9 +10,9 @@ from pgpool_recovery.agent.directory.state import see_state
 from pgpool_recovery.domain.directory_state import Change
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.facts.policy import Method
-from pgpool_recovery.facts.step import Place, Places
+from pgpool_recovery.facts.step.place import Place, Places
 from pgpool_recovery.host.lock import lock, unlock
-from pgpool_recovery.talk.protocol import StateSeen
+from pgpool_recovery.talk.request.directory import StateSeen
 
 
 @pytest.fixture

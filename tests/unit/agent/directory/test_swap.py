@@ -15,7 +15,7 @@ from pgpool_recovery.agent.directory.journal import Journal
 from pgpool_recovery.agent.directory.place import observe_place
 from pgpool_recovery.domain.directory_state import Change, Changing, Restored
 from pgpool_recovery.domain.error import Busy, Refused
-from pgpool_recovery.facts.step import Place, Places, TablespacePlace
+from pgpool_recovery.facts.step.place import Place, Places, TablespacePlace
 from pgpool_recovery.files.write import sync, write_file
 from pgpool_recovery.host.lock import lock, unlock
 

@@ -24,7 +24,8 @@ from pgpool_recovery.domain.error import Cancelled, Undone
 from pgpool_recovery.domain.event import Event, Progress, Said
 from pgpool_recovery.domain.wal import Lsn, Point, TimelineId
 from pgpool_recovery.facts.own_method import OwnMethod
-from pgpool_recovery.facts.step import Place, Places, RunCommand
+from pgpool_recovery.facts.step.place import Place, Places
+from pgpool_recovery.facts.step.transfer import RunCommand
 from pgpool_recovery.files.process_table import processes
 from pgpool_recovery.host.stop import Stop
 from tests.harness.until import until

@@ -20,11 +20,12 @@ from pgpool_recovery.domain.error import Busy, Filled, Incomplete, NoRoom, Refus
 from pgpool_recovery.domain.event import pay_no_heed
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.facts.blocks import BlockFormat, BlockTarget
-from pgpool_recovery.facts.step import Delta, Place, Places
+from pgpool_recovery.facts.step.place import Place, Places
+from pgpool_recovery.facts.step.transfer import Delta
 from pgpool_recovery.host.file_access import GUARD_PREFIX
 from pgpool_recovery.host.permit import PERMIT_NAME, hold_permit, issue_permit
 from pgpool_recovery.host.stop import Stop
-from pgpool_recovery.talk.protocol import BeginDelta, CommitDelta, Expect
+from pgpool_recovery.talk.request.steps import BeginDelta, CommitDelta, Expect
 from tests.unit.agent.method.incremental.target import (
     KEPT_OID,
     LABEL,

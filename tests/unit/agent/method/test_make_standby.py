@@ -10,7 +10,8 @@ import pytest
 from pgpool_recovery.agent.directory.own_login import OwnLogin
 from pgpool_recovery.agent.method import make_standby as standby
 from pgpool_recovery.agent.method.make_standby import before_repoint, repoint, repoint_running
-from pgpool_recovery.facts.step import Place, Places, Repoint, RepointRunning
+from pgpool_recovery.facts.step.place import Place, Places
+from pgpool_recovery.facts.step.standby import Repoint, RepointRunning
 from pgpool_recovery.host.stop import Stop
 
 CONNINFO = {"host": "server2", "user": "repl"}

@@ -10,7 +10,7 @@ from pgpool_recovery.domain.error import Cancelled
 from pgpool_recovery.domain.wal import History, Lsn, Point, TimelineId
 from pgpool_recovery.facts.archived_history import MAX_BEYOND, MAX_BYTES, Archive
 from pgpool_recovery.host.stop import Stop
-from pgpool_recovery.talk.protocol import AskArchive
+from pgpool_recovery.talk.request.host import AskArchive
 
 FIRST = Point(TimelineId(1), Lsn(0x3000060))
 ON_TWO = History(TimelineId(2), (FIRST,))

@@ -12,7 +12,7 @@ from pgpool_recovery.domain.wal import TimelineId
 from pgpool_recovery.facts.archived_wal import FromArchive, Origin, WalTrial, WantedWal
 from pgpool_recovery.facts.own_wal import Part
 from pgpool_recovery.host.stop import Stop
-from pgpool_recovery.talk.protocol import TryArchive
+from pgpool_recovery.talk.request.host import TryArchive
 from tests.unit.plan.archive import head
 from tests.unit.plan.situation import wal
 from tests.unit.plan.words import OddWords

@@ -24,7 +24,8 @@ from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.install import stage_commands
 from pgpool_recovery.install.stage_commands import PURPOSES, _script
 from pgpool_recovery.ssh.command import SshSettings
-from pgpool_recovery.talk.protocol import Limits, LookAround, Peer, TryPeers
+from pgpool_recovery.talk.protocol import Limits
+from pgpool_recovery.talk.request.host import LookAround, Peer, TryPeers
 from pgpool_recovery.talk.wire import as_result, result_as
 
 STAGE = "recovery_1st_stage"

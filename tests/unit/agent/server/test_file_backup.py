@@ -10,7 +10,7 @@ import pytest
 from pgpool_recovery.agent.server import file_backup as module
 from pgpool_recovery.agent.server.file_backup import BackupSession
 from pgpool_recovery.domain.error import Unreachable
-from pgpool_recovery.talk.protocol import StartFileBackup
+from pgpool_recovery.talk.request.blocks import StartFileBackup
 
 
 class Server:

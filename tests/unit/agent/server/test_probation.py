@@ -18,7 +18,7 @@ from pgpool_recovery.domain.error import Undone, Unreachable
 from pgpool_recovery.domain.standby import StandbyFacts
 from pgpool_recovery.domain.wal import History, Lsn, Point, TimelineId
 from pgpool_recovery.host.stop import Stop
-from pgpool_recovery.talk.protocol import Guarded, Start, StopAtOnce
+from pgpool_recovery.talk.request.server import Guarded, Start, StopAtOnce
 
 HISTORY = History(TimelineId(2), (Point(TimelineId(1), Lsn(0x4000)),))
 STANDBY = StandbyFacts(is_in_recovery=True)

@@ -13,7 +13,7 @@ from pgpool_recovery.host.pidfile import PidFile
 from pgpool_recovery.host.program import Completed
 from pgpool_recovery.host.server_process import ServerProcess
 from pgpool_recovery.host.stop import Stop
-from pgpool_recovery.talk.protocol import AskStandby
+from pgpool_recovery.talk.request.server import AskStandby
 
 CONTROL = """\
 pg_control version number:            1300

@@ -18,7 +18,7 @@ from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.host.pidfile import PidFile
 from pgpool_recovery.host.start_method import PG_CTL, StartWay
 from pgpool_recovery.host.stop import Stop
-from pgpool_recovery.talk.protocol import Start
+from pgpool_recovery.talk.request.server import Start
 from tests.harness.until import until
 
 CORRUPT = "PANIC:  could not locate a valid checkpoint record"

@@ -26,7 +26,7 @@ from pgpool_recovery.domain.event import Emit, Moved, Said
 from pgpool_recovery.domain.record import record, replace
 from pgpool_recovery.domain.wal import Point
 from pgpool_recovery.facts.policy import kilobytes
-from pgpool_recovery.facts.step import CopyBaseBackup
+from pgpool_recovery.facts.step.transfer import CopyBaseBackup
 from pgpool_recovery.files.text import text_of
 from pgpool_recovery.host import crc32c
 from pgpool_recovery.host.file_access import WAL

@@ -13,7 +13,8 @@ from pgpool_recovery.agent.directory.own_login import OwnLogin
 from pgpool_recovery.agent.method.base_backup.copy import copy_base_backup
 from pgpool_recovery.domain.error import Cancelled, Refused, Undone
 from pgpool_recovery.domain.event import Event, Moved
-from pgpool_recovery.facts.step import CopyBaseBackup, Place, Places, TablespacePlace
+from pgpool_recovery.facts.step.place import Place, Places, TablespacePlace
+from pgpool_recovery.facts.step.transfer import CopyBaseBackup
 from pgpool_recovery.host import crc32c
 from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.postgres.backup_stream import StreamLimits

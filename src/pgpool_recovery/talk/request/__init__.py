@@ -1,0 +1,1 @@
+"""What a runner asks an agent, a module for each subject."""
