@@ -224,7 +224,8 @@ def test_asked_again_on_a_terminal(site: Site) -> None:
     assert done.returncode == 0, done.output
     assert "the plan of node 1 has changed" in done.stdout
     question = (
-        "The only copy of node 1's data is changed; if that fails, a full copy is needed. "
+        "The only copy of node 1's data is changed; if that fails, no server can run there until a "
+        "recovery succeeds. "
         "Continue? [y/N]"
     )
     assert question in done.stdout, done.stdout

@@ -58,6 +58,7 @@ from pgpool_recovery.facts.step.step import TargetStep
 from pgpool_recovery.facts.step.transfer import (
     CheckMade,
     CopyBaseBackup,
+    Delta,
     Incremental,
     RestoreBackup,
     Rewind,
@@ -96,6 +97,13 @@ def needs_stopped(step: TargetStep) -> bool:
     """
     return isinstance(step, OF_A_STOPPED_SERVER) or (
         isinstance(step, KeepToPast) and bool(step.moved)
+    )
+
+
+def changes_files(step: TargetStep) -> bool:
+    """Return whether a step writes into the files that the node has, or into a clone of them."""
+    return isinstance(step, Rewind | Incremental | RestoreBackup | Delta) or (
+        isinstance(step, RunCommand) and step.method.keep_data
     )
 
 
@@ -155,8 +163,16 @@ class Steps:
             self._reserve(step)
         else:
             self._removal = Meter(self._emit, getattr(step, "size_bytes", 0))
+            self._see_names(step)
             self._take(step, self._reserved(), stall_s, connect_s)
         return target_state(self._reserved().state)
+
+    def _see_names(self, step: TargetStep) -> None:
+        """Raise Refused if a step would change two files by writing into one."""
+        from pgpool_recovery.agent.method.names import check_names
+
+        if changes_files(step):
+            check_names(Path(step.places.data.new), self._stop.check)
 
     def _take(  # noqa: C901 - one case for each step
         self, step: TargetStep, journal: Journal, stall_s: float, connect_s: float
@@ -243,6 +259,7 @@ class Steps:
         from pgpool_recovery.postgres.backup_stream import StreamLimits
 
         step = request.step
+        self._see_names(step)
         conninfo = {**step.conninfo, "application_name": step.slot_name}
         self._backup = begin_backup(
             BackupRequest(
@@ -299,6 +316,7 @@ class Steps:
         from pgpool_recovery.agent.method.delta import DeltaWrite
 
         journal = self._reserved()
+        self._see_names(request.step)
         if request.step.is_whole:
             return self._begin_whole(request, journal)
         delta = DeltaWrite(request, journal.workspace, self._stop)

@@ -232,7 +232,8 @@ class PlaceFacts:
     recovery replaced and kept in the workspace, if there is one. `is_own`: it is the node's data
     directory, or the node's data directory links to it. `problem` is why it could not be examined,
     and `is_of_another_user` says that its owner is the reason. `is_layered`: part of it comes from
-    a lower layer of an overlay filesystem.
+    a lower layer of an overlay filesystem. `other_server` is the data directory of another server
+    on the target's host that it belongs to, as far as that is known.
     """
 
     path: str
@@ -248,6 +249,7 @@ class PlaceFacts:
     problem: str | None = None
     is_of_another_user: bool = False
     is_layered: bool = False
+    other_server: str | None = None
 
 
 @record

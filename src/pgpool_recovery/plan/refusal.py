@@ -36,6 +36,7 @@ from pgpool_recovery.plan.taken_out import (
 )
 
 OLDEST_MAJOR = 14
+OWN_TABLESPACE = "Give the node another directory with tablespace_mapping in the settings."
 NEEDED_WAL_SENDERS = 2  # A full copy opens one for the files and one for the WAL.
 
 
@@ -286,23 +287,44 @@ def _reject_tablespaces(name: str, facts: Facts) -> Iterator[Rejection]:
             yield Rejection(
                 f"tablespace {tablespace.location} of {name} is the primary's own",
                 detail="Both nodes are on the same host.",
-                hint="Give the node another directory with tablespace_mapping in the settings.",
+                hint=OWN_TABLESPACE,
+            )
+        elif place is not None and place.other_server is not None:
+            yield Rejection(
+                f"tablespace {tablespace.location} of {name} is another server's",
+                detail=_whose(place, facts.target),
+                hint=OWN_TABLESPACE,
             )
 
 
 def _reject_wal(name: str, facts: Facts) -> Iterator[Rejection]:
-    """Report a pg_wal that leads to the primary's, as in a copy that was made with cp -a.
+    """Report a pg_wal that leads to another server's, as in a copy that was made with cp -a.
 
     Every method would empty it, replace it, or have two servers write into it.
     """
     place = facts.target.wal
-    if place is not None and _is_same(facts.primary.wal_directory, place):
+    if place is None:
+        return
+    hint = (
+        f"Replace the link {facts.target.data.path}/pg_wal by a directory of the node's own, or "
+        "correct wal_directory in the settings."
+    )
+    if _is_same(facts.primary.wal_directory, place):
         yield Rejection(
             f"the WAL directory {place.path} of {name} is the primary's own",
             detail="Both nodes are on the same host.",
-            hint=f"Replace the link {facts.target.data.path}/pg_wal by a directory of the node's "
-            "own, or correct wal_directory in the settings.",
+            hint=hint,
         )
+    elif place.other_server is not None:
+        yield Rejection(
+            f"the WAL directory {place.path} of {name} is another server's",
+            detail=_whose(place, facts.target),
+            hint=hint,
+        )
+
+
+def _whose(place: PlaceFacts, target: TargetFacts) -> str:
+    return f"On {target.hostname}, it belongs to the data directory {place.other_server}."
 
 
 def _is_same(identity: object, place: PlaceFacts) -> bool:

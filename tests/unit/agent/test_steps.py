@@ -2,8 +2,10 @@
 
 import errno
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -15,6 +17,7 @@ from pgpool_recovery.domain.directory_state import Change, Changed
 from pgpool_recovery.domain.error import Busy, Refused
 from pgpool_recovery.domain.event import Event, Progress
 from pgpool_recovery.domain.target_state import TargetState
+from pgpool_recovery.facts.own_method import OwnMethod
 from pgpool_recovery.facts.policy import Method
 from pgpool_recovery.facts.step.moving import (
     PutInPlace,
@@ -26,8 +29,19 @@ from pgpool_recovery.facts.step.moving import (
 )
 from pgpool_recovery.facts.step.place import Place, Places
 from pgpool_recovery.facts.step.standby import KeepToPast
+from pgpool_recovery.facts.step.transfer import (
+    Delta,
+    Incremental,
+    RestoreBackup,
+    Rewind,
+    RunCommand,
+)
 from pgpool_recovery.host import meter
 from pgpool_recovery.host.stop import Stop
+from pgpool_recovery.talk.protocol import Limits
+from pgpool_recovery.talk.request.steps import BeginDelta, BeginIncremental
+
+T = TypeVar("T")
 
 
 @pytest.fixture
@@ -98,6 +112,46 @@ def test_changed_directory_that_is_whole_and_in_its_place_is_not_untouched(
     steps.take(PutInPlace(places), 10, 5)
     assert steps.undo() is TargetState.COPIED
     assert (Path(places.data.path) / "PG_VERSION").exists()
+
+
+def step_of(kind: type[T], places: Places, **fields: object) -> T:
+    """Return a step, or a request, of which only its places and these fields are looked at."""
+    step = object.__new__(kind)
+    for name, value in {"places": places, **fields}.items():
+        object.__setattr__(step, name, value)
+    return step
+
+
+IN_PLACE: dict[str, Callable[[Steps, Places], object]] = {
+    "rewind": lambda steps, places: steps.take(step_of(Rewind, places), 10, 5),
+    "restore": lambda steps, places: steps.take(step_of(RestoreBackup, places), 10, 5),
+    "command": lambda steps, places: steps.take(
+        step_of(RunCommand, places, method=OwnMethod("own", ("x",), keep_data=True)), 10, 5
+    ),
+    "incremental": lambda steps, places: steps.begin_incremental(
+        BeginIncremental(step_of(Incremental, places), ()), Limits()
+    ),
+    "delta": lambda steps, places: steps.begin_delta(
+        step_of(BeginDelta, places, step=step_of(Delta, places, is_whole=False))
+    ),
+    "an interrupted copy": lambda steps, places: steps.begin_delta(
+        step_of(BeginDelta, places, step=step_of(Delta, places, is_whole=True))
+    ),
+}
+
+
+@pytest.mark.parametrize("begins", IN_PLACE.values(), ids=IN_PLACE)
+def test_two_names_of_one_file_are_refused_by_each_method_that_writes_into_it(
+    steps: Steps, places: Places, begins: Callable[[Steps, Places], object]
+) -> None:
+    """What is written under the one name is changed under the other, too."""
+    database = Path(places.data.new) / "base/5"
+    database.mkdir(parents=True)
+    (database / "16384").write_bytes(b"a")
+    (database / "16385").hardlink_to(database / "16384")
+    with pytest.raises(Refused, match="are the same file"):
+        begins(steps, places)
+    assert steps.undo() is TargetState.UNTOUCHED
 
 
 def full(*_words: object) -> None:

@@ -145,7 +145,8 @@ NEEDS = [{"path": "/data", "needed_bytes": 516 * 2**20, "free_bytes": 472 * 2**2
                 "gives_up": "node 2 gives up what it has after 0/25EBE8A0, about 14 kB of WAL",
             },
             (
-                "The only copy of node 2's data is changed; if that fails, a full copy is needed. "
+                "The only copy of node 2's data is changed; if that fails, no server can run there "
+                "until a recovery succeeds. "
                 "Node 2 gives up what it has after 0/25EBE8A0, about 14 kB of WAL. Continue?"
             ),
         ),

@@ -470,6 +470,7 @@ def _wal_place(words: Words, wal: WalDirectoryWords) -> PlaceFacts:
         size=wal.size if wal.contents == "data" else Size(0),
         waiting=wal.waiting,
         identity=situation.primary().wal_directory if wal.is_the_primarys else None,
+        other_server=wal.other_server,
     )
 
 
@@ -488,6 +489,7 @@ def _tablespace(words: Words, space: TablespaceWords, number: int) -> PlaceFacts
         identity=FileIdentity("primary", device=1, inode=100 + number)
         if space.on_target == "the primary's"
         else None,
+        other_server="/srv/node2/data" if space.on_target == "another server's" else None,
     )
 
 
@@ -505,6 +507,7 @@ def _place(
     is_read_only: bool = False,
     is_layered: bool = False,
     problem: str | None = None,
+    other_server: str | None = None,
 ) -> PlaceFacts:
     """Return a directory; a mount point cannot be renamed."""
     here = PurePosixPath(path)
@@ -525,6 +528,7 @@ def _place(
         problem=problem,
         is_of_another_user=problem == ANOTHER_USER,
         is_layered=is_layered,
+        other_server=other_server,
     )
 
 

@@ -25,7 +25,7 @@ BACKUP_START = Point(FIRST, Lsn(0x20000028))
 BACKUP_STOP = Point(FIRST, Lsn(0x21000100))
 
 Contents = Literal["data", "no control file", "other files", "nothing", "missing"]
-OnTarget = Literal["own", "new", "moved", "foreign", "the primary's"]
+OnTarget = Literal["own", "new", "moved", "foreign", "the primary's", "another server's"]
 
 
 @dataclass(frozen=True)
@@ -268,6 +268,7 @@ class WalDirectoryWords:
     size: Size = GB
     waiting: Size | None = None
     is_the_primarys: bool = False
+    other_server: str | None = None
 
 
 @dataclass(frozen=True)

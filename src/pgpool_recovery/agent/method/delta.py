@@ -15,7 +15,7 @@ from pathlib import Path
 
 from pgpool_recovery.agent.directory.swap import WRITERS_END_WITHIN_S
 from pgpool_recovery.agent.method.guarded.commit import commit
-from pgpool_recovery.agent.method.guarded.contents import Contents, check_directory, check_names
+from pgpool_recovery.agent.method.guarded.contents import Contents, check_directory
 from pgpool_recovery.agent.method.guarded.failure import failure
 from pgpool_recovery.agent.method.guarded.guard import (
     NEW_CONTROL_FILE,
@@ -68,7 +68,6 @@ class DeltaWrite:
             linked, sent, request.step.locations, version_directory
         )
         self._contents = Contents(directory, version_directory, self._tablespaces.directories)
-        check_names(self._contents, stop.check)
 
     @property
     def is_guarded(self) -> bool:

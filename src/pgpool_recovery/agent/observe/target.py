@@ -17,6 +17,7 @@ from pgpool_recovery.agent.directory.swap import failed_starts, standing
 from pgpool_recovery.agent.method.guarded.guard import is_half_applied, read_marker
 from pgpool_recovery.agent.method.guarded.marker import DeltaMarker, Marker
 from pgpool_recovery.agent.method.incremental.stale_directory import read_base
+from pgpool_recovery.agent.observe.other_server import see_others
 from pgpool_recovery.domain.backup_label import parse_backup_label
 from pgpool_recovery.domain.control_data import ControlData, parse_control_data
 from pgpool_recovery.domain.directory_state import Changing, Finished, target_state
@@ -76,8 +77,11 @@ def observe(request: Observe, stop: Stop, own_login: OwnLogin) -> TargetFacts:
     manager = find_manager(data, request.major)
     in_wal = own_wal(contents, request.segment_bytes)
     marks = find_marks(data) if manager is None else ()
+    see = see_others(data)
     wal = _wal_place(contents, request.wal_directory, stop)
-    tablespaces = _tablespaces(request, links, stop, is_half=is_away)
+    wal = None if wal is None else see(wal)
+    found = _tablespaces(request, links, stop, is_half=is_away)
+    tablespaces = {oid: see(place) for oid, place in found.items()}
     others = [Path(place.path) for place in (wal, *tablespaces.values()) if place is not None]
     access = look_as_target(contents, others, workspaces_of(data))
     return TargetFacts(

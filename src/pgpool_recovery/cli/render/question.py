@@ -33,8 +33,8 @@ def _losses(name: str, document: PlanDocument, harm: Harm) -> list[str]:
         Old.KEPT: f"{name} is recovered by {document.method}, and none of its data is replaced",
         Old.STAYS: f"{name} loses {data} as soon as the new server is running",
         Old.HALF: f"the data of {name}, which is already half changed, is changed further",
-        Old.CHANGED: f"the only copy of {name}'s data is changed; if that fails, a full copy is "
-        "needed",
+        Old.CHANGED: f"the only copy of {name}'s data is changed; if that fails, no server can run "
+        "there until a recovery succeeds",
         Old.GOES: f"{name} loses {data} before the new copy exists{_room(document)}; if the copy "
         "fails, it has no data",
     }[harm.old]

@@ -236,28 +236,6 @@ def test_links_are_refused_before_anything_is_changed(site: Site, name: str) -> 
 
 
 @pytest.mark.parametrize(
-    "other", ["base/6/1259", "base/5/16384_vm", f"pg_tblspc/{KEPT_OID}/{VERSION}/5/16501"]
-)
-def test_two_names_of_one_file_are_refused_before_anything_is_changed(
-    site: Site, other: str
-) -> None:
-    """The second one would be compared, and reported as equal, before the first one changes it."""
-    second = site.target.data / other
-    second.unlink()
-    second.hardlink_to(site.target.data / "base/5/16385")
-    with pytest.raises(Refused, match="are the same file"):
-        site.write()
-    assert (site.target.data / "global/pg_control").exists()
-
-
-def test_name_outside_of_the_directory_is_no_matter(site: Site, tmp_path: Path) -> None:
-    """pg_upgrade --link leaves one in the directory of the old major."""
-    (tmp_path / "16384").hardlink_to(site.target.data / "base/5/16384")
-    site.carry_out()
-    assert not is_half_applied(site.target.data)
-
-
-@pytest.mark.parametrize(
     ("directories", "files"),
     [
         ((), ("../up",)),

@@ -1,9 +1,7 @@
 """What a data directory will consist of: what was sent, and where each part of it is."""
 
-import os
 import re
-import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -67,41 +65,3 @@ def check_directory(directory: Path) -> None:
                 f"{directory / name} is a symbolic link",
                 hint="Replace the link by the directory itself, or make a full copy.",
             )
-
-
-def check_names(contents: Contents, check: Callable[[], None]) -> None:
-    """Raise Refused if two of the paths lead to one file: a block written to one changes both.
-
-    What compares and writes them one after the other would report both as equal to the source's. A
-    name outside is no matter: pg_upgrade --link leaves one for every file. `check` may raise.
-    """
-    seen = dict[tuple[int, int], str]()
-    for _, top in contents.tops():
-        if top.is_dir():
-            _see(str(top), top.stat(), seen)
-            _check_names_in(top, seen, check)
-
-
-def _check_names_in(
-    directory: Path, seen: dict[tuple[int, int], str], check: Callable[[], None]
-) -> None:
-    with os.scandir(directory) as entries:
-        for entry in entries:
-            check()
-            status = entry.stat(follow_symlinks=False)
-            is_directory = stat.S_ISDIR(status.st_mode)
-            if is_directory or status.st_nlink > 1:
-                _see(entry.path, status, seen)
-            if is_directory:
-                _check_names_in(Path(entry.path), seen, check)
-
-
-def _see(path: str, status: os.stat_result, seen: dict[tuple[int, int], str]) -> None:
-    other = seen.setdefault((status.st_dev, status.st_ino), path)
-    if other != path:
-        raise Refused(
-            f"{path} and {other} are the same file",
-            detail="A server never makes one file of two (hard links, bind mounts), so what they "
-            "hold cannot be told apart.",
-            hint="Make a full copy.",
-        )

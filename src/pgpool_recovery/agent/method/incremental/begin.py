@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from pgpool_recovery.agent.method.base_backup.login import KEEPALIVES, SERVER_OPTIONS
-from pgpool_recovery.agent.method.guarded.contents import Contents, check_directory, check_names
+from pgpool_recovery.agent.method.guarded.contents import check_directory
 from pgpool_recovery.agent.method.guarded.guard import is_half_applied, read_base_marker
 from pgpool_recovery.agent.method.guarded.marker import Marker, StaleDirectory
 from pgpool_recovery.agent.method.guarded.tablespace import (
@@ -72,7 +72,6 @@ def begin_backup(request: BackupRequest, stop: Stop) -> IncrementalBackup:
     stale = read_stale_directory(path, request.bin_directory, stop)
     earlier = read_base_marker(path) if is_half_applied(path) else None
     linked = linked_tablespaces(path)
-    check_names(Contents(path, stale.version_directory, linked), stop.check)
     known = frozenset(vouched_paths(path, linked, stale.version_directory))
     if earlier is not None:
         known &= earlier.vouched

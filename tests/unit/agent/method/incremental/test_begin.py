@@ -1,13 +1,8 @@
 """A target that has replayed what the primary never wrote is refused (C3 in methods.md)."""
 
-from pathlib import Path
-
 import pytest
 
-from pgpool_recovery.agent.method.incremental import begin as begin_module
 from pgpool_recovery.agent.method.incremental.begin import (
-    BackupRequest,
-    begin_backup,
     check_not_past_fork,
     check_same_timeline,
 )
@@ -15,8 +10,6 @@ from pgpool_recovery.agent.method.incremental.stale_directory import UNKNOWN_END
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.domain.wal import History, Lsn, Point, TimelineId
 from pgpool_recovery.facts.facts import Base
-from pgpool_recovery.host.stop import Stop
-from tests.unit.agent.method.incremental.target import STALE, Target
 
 HISTORY = History(
     TimelineId(3), (Point(TimelineId(1), Lsn(0x1000)), Point(TimelineId(2), Lsn(0x2000)))
@@ -69,14 +62,3 @@ def test_half_applied_from_another_primary_with_the_same_timeline_number() -> No
     assert caught.value.detail == (
         "Its timeline 2 began at 0/1000, this primary's timeline 2 at 0/1100."
     )
-
-
-def test_two_names_of_one_file_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The changed blocks of the one would be written into the other, too."""
-    data = Target(tmp_path).data
-    (data / "base/6/1259").unlink()
-    (data / "base/6/1259").hardlink_to(data / "base/5/16385")
-    monkeypatch.setattr(begin_module, "read_stale_directory", lambda *_: STALE)
-    request = BackupRequest(data, tmp_path, {}, left_out=(), locations={})
-    with pytest.raises(Refused, match="are the same file"):
-        begin_backup(request, Stop())

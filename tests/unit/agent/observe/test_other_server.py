@@ -1,0 +1,100 @@
+"""A WAL directory or tablespace that is another server's is recognized, and no other one is."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pgpool_recovery.agent.directory.place import observe_place
+from pgpool_recovery.agent.observe.other_server import see_others
+from pgpool_recovery.in_server.pid_file import PID_FILE_NAME
+
+VERSION = "PG_15_202209061"
+
+
+class Host:
+    """Two data directories, the second of which is a copy of the first with all its links."""
+
+    def __init__(self, root: Path) -> None:
+        self.wal, self.space = root / "wal", root / "space"
+        self.wal.mkdir()
+        (self.space / VERSION).mkdir(parents=True)
+        self.own, self.other = root / "own/data", root / "other/data"
+        for data in (self.own, self.other):
+            (data / "pg_tblspc").mkdir(parents=True)
+            (data / "global").mkdir()
+            (data / "global/pg_control").write_bytes(b"x")
+            (data / "PG_VERSION").write_text("15\n")
+            (data / "pg_wal").symlink_to(self.wal)
+            (data / "pg_tblspc/16400").symlink_to(self.space)
+
+    def others(self) -> tuple[str | None, str | None]:
+        """Return whose the WAL directory and the tablespace of our own are said to be."""
+        see = see_others(self.own)
+        places = (self.own / "pg_wal", self.own / "pg_tblspc/16400" / VERSION)
+        wal, space = (see(observe_place(place, is_own=True)) for place in places)
+        return wal.other_server, space.other_server
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Host:
+    return Host(tmp_path.resolve())
+
+
+@pytest.fixture
+def server(host: Host) -> Iterator[int]:
+    """Run what looks like the server of the other directory."""
+    with subprocess.Popen(["sleep", "60"], cwd=host.other) as process:
+        lines = f"{process.pid}\n{host.other}\n1795791600\n5433\n/run/x\n*\n  1 2\nready   \n"
+        (host.other / PID_FILE_NAME).write_text(lines)
+        yield process.pid
+        process.kill()
+
+
+@pytest.mark.usefixtures("server")
+def test_directories_of_a_server_that_runs_are_its_own(host: Host) -> None:
+    assert host.others() == (str(host.other), str(host.other))
+
+
+@pytest.mark.usefixtures("server")
+def test_server_with_other_directories_takes_none(host: Host, tmp_path: Path) -> None:
+    for name, new in (("pg_wal", "wal2"), ("pg_tblspc/16400", "space2")):
+        (tmp_path / new / VERSION).mkdir(parents=True)
+        (host.other / name).unlink()
+        (host.other / name).symlink_to(tmp_path / new)
+    assert host.others() == (None, None)
+
+
+def test_own_server_is_no_other(host: Host) -> None:
+    with subprocess.Popen(["sleep", "60"], cwd=host.own) as process:
+        (host.own / PID_FILE_NAME).write_text(f"{process.pid}\n{host.own}\n")
+        try:
+            assert host.others() == (None, None)
+        finally:
+            process.kill()
+
+
+def test_copy_that_nothing_runs_in_takes_none(host: Host) -> None:
+    """It may be an old copy of the node's data, which somebody has put aside."""
+    assert host.others() == (None, None)
+    with subprocess.Popen(["sleep", "60"], cwd=host.other) as process:  # A shell, for example.
+        try:
+            assert host.others() == (None, None)
+        finally:
+            process.kill()
+
+
+def test_directory_inside_another_data_directory_is_of_that(host: Host) -> None:
+    (host.other / "pg_wal").unlink()
+    (host.other / "pg_wal").mkdir()
+    (host.own / "pg_wal").unlink()
+    (host.own / "pg_wal").symlink_to(host.other / "pg_wal")
+    assert host.others() == (str(host.other), None)
+
+
+def test_directory_inside_our_own_is_our_own(host: Host) -> None:
+    (host.own / "spaces" / VERSION).mkdir(parents=True)
+    (host.own / "pg_tblspc/16400").unlink()
+    (host.own / "pg_tblspc/16400").symlink_to(host.own / "spaces")
+    assert host.others() == (None, None)
