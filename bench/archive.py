@@ -108,7 +108,7 @@ def main() -> None:
         Workspace() as workspace,
         cluster_on_hosts(workspace, plan, on_disk=True) as cluster,
     ):
-        load(cluster, dense_table(options.gigabytes))
+        load(cluster, *dense_table(options.gigabytes))
         install(cluster, builds[OURS])
         snapshot = Snapshot(cluster, workspace.make("snapshot"))
         bench = Bench(cluster, snapshot, builds, options.percent, options.rate)

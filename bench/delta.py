@@ -81,7 +81,7 @@ def main() -> None:
         cluster_on_hosts(workspace, plan, on_disk=not options.in_memory) as cluster,
     ):
         make_tables(cluster.primary, options.files)
-        load(cluster, dense_table(options.gigabytes))
+        load(cluster, *dense_table(options.gigabytes))
         install(cluster, builds[OURS])
         _pgbench(cluster.primary, "-i", "-s", "2", "-q")
         if has_repository:

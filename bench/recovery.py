@@ -189,7 +189,7 @@ def main() -> None:
         bench.report()
 
 
-def load(cluster: Cluster, statements: str) -> None:
+def load(cluster: Cluster, *statements: str) -> None:
     """Load a table, remove the WAL of that from both nodes, and keep all WAL from now on.
 
     pg_rewind would copy the WAL that is there. The restart makes the server forget how much it has
@@ -197,7 +197,8 @@ def load(cluster: Cluster, statements: str) -> None:
     might promote the standby.
     """
     primary, node = cluster.servers
-    primary.execute(statements)
+    for one in statements:
+        primary.execute(one)
     cluster.pgpool.stop()
     for server in (primary, node):
         server.restart()

@@ -1,6 +1,6 @@
 """Arrange the situations from which a node is brought back."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from tests.harness.cluster import Cluster
@@ -13,14 +13,20 @@ CREATE TABLE big (id bigint PRIMARY KEY, value int NOT NULL, filler text NOT NUL
 INSERT INTO big SELECT n, 0, repeat(md5(n::text), 31) FROM generate_series(1, {rows}) AS n;
 VACUUM (FREEZE, ANALYZE) big;
 """
+_NOISE_BYTES = 32 * 2**20
 _DENSE_TABLE = """
+CREATE TABLE noise (bytes bytea NOT NULL);
+ALTER TABLE noise ALTER bytes SET STORAGE EXTERNAL;
+INSERT INTO noise
+SELECT string_agg(sha512(n::text::bytea), '') FROM generate_series(1, {noise} / 64) AS n;
 CREATE TABLE big (id bigint PRIMARY KEY, value int NOT NULL, filler bytea NOT NULL);
-INSERT INTO big
-SELECT n, 0, (SELECT string_agg(sha512((n || ' ' || part)::bytea), '')
-                FROM generate_series(1, 16) AS part)
-  FROM generate_series(1, {rows}) AS n;
-VACUUM (FREEZE, ANALYZE) big;
 """
+_DENSE_ROWS = """
+INSERT INTO big
+SELECT n, 0, substr(bytes, (1 + n * 1000003 % ({noise} - 1024))::int, 1024)
+  FROM noise, generate_series({first}, {last}) AS n;
+"""
+_ROWS_AT_ONCE = 1_000_000
 # Rows are changed in runs of 1000 adjacent ones, and the runs are spread over the table.
 _CHANGE = "UPDATE big SET value = value + 1 WHERE id / 1000 % 100 < {percent};"
 
@@ -30,12 +36,17 @@ def table(gigabytes: float) -> str:
     return _TABLE.format(rows=round(gigabytes * 1e9 / _BYTES_PER_ROW))
 
 
-def dense_table(gigabytes: float) -> str:
-    """Return SQL like that of `table`, but of rows that cannot be compressed.
+def dense_table(gigabytes: float) -> Iterator[str]:
+    """Yield SQL like that of `table`, but of rows that cannot be compressed.
 
     So the link limits every way, as with data that is encrypted.
     """
-    return _DENSE_TABLE.format(rows=round(gigabytes * 1e9 / _BYTES_PER_ROW))
+    yield _DENSE_TABLE.format(noise=_NOISE_BYTES)
+    rows = round(gigabytes * 1e9 / _BYTES_PER_ROW)
+    for first in range(1, rows + 1, _ROWS_AT_ONCE):
+        last = min(rows, first + _ROWS_AT_ONCE - 1)
+        yield _DENSE_ROWS.format(noise=_NOISE_BYTES, first=first, last=last)
+    yield "DROP TABLE noise; VACUUM (FREEZE, ANALYZE) big;"
 
 
 def changed(percent: int) -> str:
