@@ -90,7 +90,7 @@ def test_answers_need_no_method_and_no_start(imported: Mapping[str, set[str]]) -
 
 def test_steps_load_no_method_before_it_is_taken() -> None:
     """A standby that only lacks WAL needs none of them."""
-    program = "import sys, pgpool_recovery.agent.steps\nprint(*sys.modules)"
+    program = "import sys, pgpool_recovery.agent.steps.steps\nprint(*sys.modules)"
     ran = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, check=True)
     names = set(ran.stdout.decode().split())
     assert "pgpool_recovery.agent.directory.past" in names

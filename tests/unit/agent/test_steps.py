@@ -10,7 +10,7 @@ import pytest
 from pgpool_recovery.agent.directory import swap
 from pgpool_recovery.agent.directory.journal import JOURNAL, Journal
 from pgpool_recovery.agent.directory.own_login import OwnLogin
-from pgpool_recovery.agent.steps import Steps, needs_stopped
+from pgpool_recovery.agent.steps.steps import Steps, needs_stopped
 from pgpool_recovery.domain.directory_state import Change, Changed
 from pgpool_recovery.domain.error import Busy, Refused
 from pgpool_recovery.domain.event import Event, Progress

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pgpool_recovery.agent.answers.blocks import BlockAnswers
     from pgpool_recovery.agent.answers.server import ServerAnswers
     from pgpool_recovery.agent.directory.own_login import OwnLogin
-    from pgpool_recovery.agent.steps import Steps
+    from pgpool_recovery.agent.steps.steps import Steps
 
 ALWAYS = (
     "pgpool_recovery.agent.answers.directory",
@@ -57,7 +57,7 @@ class Answers:
 
     @cached_property
     def _steps(self) -> "Steps":
-        from pgpool_recovery.agent.steps import Steps
+        from pgpool_recovery.agent.steps.steps import Steps
 
         return Steps(self._stop, self._emit, self._own_login)
 

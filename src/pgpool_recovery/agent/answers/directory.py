@@ -20,7 +20,7 @@ from pgpool_recovery.talk.request.directory import (
 if TYPE_CHECKING:
     from pgpool_recovery.agent.directory.own_login import OwnLogin
 
-STEPS = ("pgpool_recovery.agent.observe.login", "pgpool_recovery.agent.steps")
+STEPS = ("pgpool_recovery.agent.observe.login", "pgpool_recovery.agent.steps.steps")
 """What is needed next after a target was tidied up, because it is then recovered."""
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from pgpool_recovery.agent.steps import Steps
+from pgpool_recovery.agent.steps.steps import Steps
 from pgpool_recovery.talk.protocol import Limits
 from pgpool_recovery.talk.request.steps import (
     AbortIncremental,
@@ -35,17 +35,17 @@ def answer(  # noqa: C901 - one case for each request
 
             return write_label(Path(directory), label)
         case BeginIncremental():
-            return steps.begin_incremental(request, limits)
+            return steps.incremental.begin(request, limits)
         case ApplyIncremental(step):
-            return steps.apply_incremental(step)
+            return steps.incremental.apply(step, steps.reserved())
         case AbortIncremental():
-            return steps.abort_incremental()
+            return steps.incremental.abort()
         case BeginDelta():
-            return steps.begin_delta(request)
+            return steps.delta.begin(request, steps.reserved())
         case Expect():
-            return steps.expect(request)
+            return steps.delta.expect(request)
         case CommitDelta():
-            return steps.commit_delta(request)
+            return steps.delta.commit(request, steps.reserved())
         case Undo():
             return steps.undo()
         case Finish():
