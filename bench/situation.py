@@ -23,7 +23,7 @@ CREATE TABLE big (id bigint PRIMARY KEY, value int NOT NULL, filler bytea NOT NU
 """
 _DENSE_ROWS = """
 INSERT INTO big
-SELECT n, 0, substr(bytes, (1 + n * 1000003 % ({noise} - 1024))::int, 1024)
+SELECT n, 0, substr(bytes, (1 + n::bigint * 1000003 % ({noise} - 1024))::int, 1024)
   FROM noise, generate_series({first}, {last}) AS n;
 """
 _ROWS_AT_ONCE = 1_000_000

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from pgpool_recovery.agent import steps
 from pgpool_recovery.agent.directory.place import workspaces_of
 from pgpool_recovery.agent.method import make_standby as standby
+from pgpool_recovery.agent.steps import steps
 from pgpool_recovery.domain.error import NoRoom
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.host.lock import is_locked

@@ -133,7 +133,8 @@ def test_command(
 
 PROCESS = """
 import json, os, sys, threading
-from pgpool_recovery.agent import answers, serve
+from pgpool_recovery.agent import serve
+from pgpool_recovery.agent.answers import answers
 from pgpool_recovery.cli.main import main
 def fails(*_words):
     {raising}

@@ -42,7 +42,7 @@ from pgpool_recovery.talk.wire import (
 )
 
 if TYPE_CHECKING:
-    from pgpool_recovery.agent.answers import Answers
+    from pgpool_recovery.agent.answers.answers import Answers
 
 TICK_S = 1.0
 READ_BYTES = 65536
@@ -191,7 +191,7 @@ class Agent:
     @cached_property
     def _answers(self) -> "Answers":
         """What answers requests; importing it takes time, so that is done after the greeting."""
-        from pgpool_recovery.agent.answers import Answers
+        from pgpool_recovery.agent.answers.answers import Answers
 
         return Answers(self._stop, self._send)
 

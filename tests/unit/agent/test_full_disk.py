@@ -16,7 +16,6 @@ from pathlib import Path
 
 import pytest
 
-from pgpool_recovery.agent import steps
 from pgpool_recovery.agent.directory import past, swap
 from pgpool_recovery.agent.directory.own_login import OwnLogin
 from pgpool_recovery.agent.directory.place import workspaces_of
@@ -24,7 +23,8 @@ from pgpool_recovery.agent.directory.spare import SPARE
 from pgpool_recovery.agent.directory.workspace import has_old
 from pgpool_recovery.agent.method import make_standby as standby
 from pgpool_recovery.agent.server import probation as guard
-from pgpool_recovery.agent.steps import Steps
+from pgpool_recovery.agent.steps import steps
+from pgpool_recovery.agent.steps.steps import Steps
 from pgpool_recovery.domain.directory_state import Change, Changed
 from pgpool_recovery.domain.error import Busy, NoRoom
 from pgpool_recovery.domain.target_state import TargetState

@@ -21,7 +21,7 @@ told, ahead = [], []
 def note(_agent, message):
     told.append(sorted(sys.modules))
     if isinstance(message, Greeting):
-        from pgpool_recovery.agent import answers
+        from pgpool_recovery.agent.answers import answers
         answers.import_ahead = ahead.append
     elif isinstance(message, Answer) and message.failure is not None:
         raise AssertionError(message)
@@ -90,7 +90,7 @@ def test_answers_need_no_method_and_no_start(imported: Mapping[str, set[str]]) -
 
 def test_steps_load_no_method_before_it_is_taken() -> None:
     """A standby that only lacks WAL needs none of them."""
-    program = "import sys, pgpool_recovery.agent.steps\nprint(*sys.modules)"
+    program = "import sys, pgpool_recovery.agent.steps.steps\nprint(*sys.modules)"
     ran = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, check=True)
     names = set(ran.stdout.decode().split())
     assert "pgpool_recovery.agent.directory.past" in names
@@ -101,9 +101,9 @@ def test_steps_load_no_method_before_it_is_taken() -> None:
 
 def test_what_is_imported_ahead_can_be_imported(imported: Mapping[str, set[str]]) -> None:
     """In the thread nobody would hear of it."""
-    from pgpool_recovery.agent import answers
+    from pgpool_recovery.agent.answers import answers, directory, server
 
-    named = {*answers.CLIENT, *answers.STEPS, *answers.STANDBY}
+    named = {*answers.CLIENT, *directory.STEPS, *server.STANDBY}
     assert imported["ahead"] == set(answers.CLIENT)
     program = "import sys, importlib\nfor name in sys.argv[1:]: importlib.import_module(name)"
     subprocess.run([sys.executable, "-c", program, *named], check=True)

@@ -12,7 +12,7 @@ import pytest
 from pgpool_recovery.agent.directory import swap
 from pgpool_recovery.agent.directory.journal import JOURNAL, Journal
 from pgpool_recovery.agent.directory.own_login import OwnLogin
-from pgpool_recovery.agent.steps import Steps, needs_stopped
+from pgpool_recovery.agent.steps.steps import Steps, needs_stopped
 from pgpool_recovery.domain.directory_state import Change, Changed
 from pgpool_recovery.domain.error import Busy, Refused
 from pgpool_recovery.domain.event import Event, Progress
@@ -128,14 +128,14 @@ IN_PLACE: dict[str, Callable[[Steps, Places], object]] = {
     "command": lambda steps, places: steps.take(
         step_of(RunCommand, places, method=OwnMethod("own", ("x",), keep_data=True)), 10, 5
     ),
-    "incremental": lambda steps, places: steps.begin_incremental(
+    "incremental": lambda steps, places: steps.incremental.begin(
         BeginIncremental(step_of(Incremental, places), ()), Limits()
     ),
-    "delta": lambda steps, places: steps.begin_delta(
-        step_of(BeginDelta, places, step=step_of(Delta, places, is_whole=False))
+    "delta": lambda steps, places: steps.delta.begin(
+        step_of(BeginDelta, places, step=step_of(Delta, places, is_whole=False)), steps.reserved()
     ),
-    "an interrupted copy": lambda steps, places: steps.begin_delta(
-        step_of(BeginDelta, places, step=step_of(Delta, places, is_whole=True))
+    "an interrupted copy": lambda steps, places: steps.delta.begin(
+        step_of(BeginDelta, places, step=step_of(Delta, places, is_whole=True)), steps.reserved()
     ),
 }
 

@@ -11,7 +11,7 @@ from typing import Any, get_args
 
 import pytest
 
-from pgpool_recovery.agent.answers import places_of
+from pgpool_recovery.agent.answers.answers import places_of
 from pgpool_recovery.agent.directory.place import observe_place
 from pgpool_recovery.agent.serve import Agent
 from pgpool_recovery.domain.error import Refused

@@ -1,1 +1,1 @@
-"""What a runner asks an agent, a module for each subject."""
+"""What a runner asks an agent, by subject; agent/answers has a module of each name."""

@@ -6,7 +6,7 @@ import pytest
 
 from pgpool_recovery.agent.directory.neutral import neutralise, take_out
 from pgpool_recovery.agent.directory.own_login import OwnLogin
-from pgpool_recovery.agent.steps import Steps
+from pgpool_recovery.agent.steps.steps import Steps
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.facts.step.moving import Reserve

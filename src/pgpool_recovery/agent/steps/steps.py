@@ -3,19 +3,12 @@
 The modules of a method are imported with its first step, since a run uses only one method.
 """
 
-import os
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pgpool_recovery.agent.directory import past, swap
 from pgpool_recovery.agent.directory.journal import Journal
-from pgpool_recovery.agent.directory.own_files import (
-    keep_own_files,
-    own_directory,
-    withdraw_own_files,
-)
 from pgpool_recovery.agent.directory.own_login import OwnLogin
 from pgpool_recovery.agent.directory.spare import drop_spare
 from pgpool_recovery.agent.method.make_standby import (
@@ -26,23 +19,17 @@ from pgpool_recovery.agent.method.make_standby import (
     repoint,
     repoint_running,
 )
+from pgpool_recovery.agent.method.names import check_names
 from pgpool_recovery.agent.server.running import reload, take_over
 from pgpool_recovery.agent.server.start_log import find_log
-from pgpool_recovery.domain.directory_state import Change, Changed, Lead, LeftAlone, target_state
-from pgpool_recovery.domain.error import (
-    Busy,
-    Filled,
-    Incomplete,
-    NoRoom,
-    RecoveryError,
-    Refused,
-    Undone,
-)
-from pgpool_recovery.domain.event import Emit, Moved, Said
+from pgpool_recovery.agent.steps.delta import DeltaStep
+from pgpool_recovery.agent.steps.incremental import IncrementalStep
+from pgpool_recovery.agent.steps.transfer import Transfer
+from pgpool_recovery.domain.directory_state import Changed, Lead, target_state
+from pgpool_recovery.domain.error import Busy, RecoveryError, Refused
+from pgpool_recovery.domain.event import Emit, Said
 from pgpool_recovery.domain.quantity import pretty_size
 from pgpool_recovery.domain.target_state import TargetState
-from pgpool_recovery.domain.wal import Point
-from pgpool_recovery.facts.policy import Method, kilobytes
 from pgpool_recovery.facts.step.moving import (
     Clone,
     DiscardWaiting,
@@ -58,8 +45,6 @@ from pgpool_recovery.facts.step.step import TargetStep
 from pgpool_recovery.facts.step.transfer import (
     CheckMade,
     CopyBaseBackup,
-    Delta,
-    Incremental,
     RestoreBackup,
     Rewind,
     RunCommand,
@@ -67,24 +52,13 @@ from pgpool_recovery.facts.step.transfer import (
 from pgpool_recovery.host.meter import Meter
 from pgpool_recovery.host.pidfile import read_pid_file
 from pgpool_recovery.host.stop import Stop
-from pgpool_recovery.host.system_failure import FULL
 from pgpool_recovery.postgres.wal_stream import WalSource
-from pgpool_recovery.talk.protocol import Limits
 from pgpool_recovery.talk.request.directory import Observe
 from pgpool_recovery.talk.request.server import FindLog, LogPosition
-from pgpool_recovery.talk.request.steps import (
-    BeginDelta,
-    BeginIncremental,
-    CommitDelta,
-    DeltaBegun,
-    Expect,
-    Made,
-)
+from pgpool_recovery.talk.request.steps import Made
 
 if TYPE_CHECKING:
-    from pgpool_recovery.agent.method.delta import DeltaWrite
-    from pgpool_recovery.agent.method.incremental.backup import IncrementalBackup
-
+    from pgpool_recovery.domain.wal import Point
 
 OF_A_STOPPED_SERVER = (PutOldBack, RemoveOld, SwapIn, Repoint, TakeOut)
 """Steps that change what is at the path where a server would have its data."""
@@ -97,13 +71,6 @@ def needs_stopped(step: TargetStep) -> bool:
     """
     return isinstance(step, OF_A_STOPPED_SERVER) or (
         isinstance(step, KeepToPast) and bool(step.moved)
-    )
-
-
-def changes_files(step: TargetStep) -> bool:
-    """Return whether a step writes into the files that the node has, or into a clone of them."""
-    return isinstance(step, Rewind | Incremental | RestoreBackup | Delta) or (
-        isinstance(step, RunCommand) and step.method.keep_data
     )
 
 
@@ -139,11 +106,11 @@ class Steps:
         """The data directory to be reserved; an earlier run may have left it half changed."""
         self._reversals: list[Callable[[], None]] = []
         """What undoes the changes of files; the last one is undone first."""
-        self._backup: IncrementalBackup | None = None
         self._removal = Meter(emit)
         self._made_end: Point | None = None
         """Where the base backup ended that a command has restored, if it says so."""
-        self._delta: DeltaWrite | None = None
+        self.incremental = IncrementalStep(stop, emit, own_login)
+        self.delta = DeltaStep(stop, emit)
 
     @property
     def has_begun(self) -> bool:
@@ -164,14 +131,14 @@ class Steps:
         else:
             self._removal = Meter(self._emit, getattr(step, "size_bytes", 0))
             self._see_names(step)
-            self._take(step, self._reserved(), stall_s, connect_s)
-        return target_state(self._reserved().state)
+            self._take(step, self.reserved(), stall_s, connect_s)
+        return target_state(self.reserved().state)
 
     def _see_names(self, step: TargetStep) -> None:
         """Raise Refused if a step would change two files by writing into one."""
-        from pgpool_recovery.agent.method.names import check_names
-
-        if changes_files(step):
+        if isinstance(step, Rewind | RestoreBackup) or (
+            isinstance(step, RunCommand) and step.method.keep_data
+        ):
             check_names(Path(step.places.data.new), self._stop.check)
 
     def _take(  # noqa: C901 - one case for each step
@@ -179,6 +146,7 @@ class Steps:
     ) -> None:
         if isinstance(step, ConfigureStandby | Repoint | RepointRunning):
             _note_former_slot(step, journal)
+        transfer = Transfer(journal, self._own_login, self._stop, self._emit)
         match step:
             case DiscardWaiting():
                 swap.discard_waiting(journal)
@@ -187,7 +155,7 @@ class Steps:
             case RemoveOld(places):
                 swap.remove_old_data(journal, places)
             case CopyBaseBackup():
-                self._copy(step, journal, stall_s, connect_s)
+                transfer.copy(step, stall_s=stall_s, connect_s=connect_s)
             case ConfigureStandby():
                 configure_standby(step, self._own_login, self._stop, self._said("agent"))
             case SwapIn(places):
@@ -205,34 +173,16 @@ class Steps:
             case TakeOut(places):
                 swap.take_data_out(journal, places.data)
             case Rewind():
-                self._rewind(step, journal, connect_s)
+                transfer.rewind(step, connect_s=connect_s)
             case RestoreBackup():
-                self._restore(step, journal, stall_s)
+                transfer.restore(step, stall_s=stall_s)
             case RunCommand():
-                self._run_command(step, journal)
+                self._made_end = transfer.run_command(step)
             case CheckMade(_, method):
                 if method.keep_data:
                     journal.take(Changed())
             case PutInPlace(places):
                 swap.put_data_in(journal, places.data)
-
-    def _copy(
-        self, step: CopyBaseBackup, journal: Journal, stall_s: float, connect_s: float
-    ) -> None:
-        """Copy everything; what has arrived when that fails is kept, but not on a full disk."""
-        from pgpool_recovery.agent.directory.entry import Copy
-        from pgpool_recovery.agent.method.base_backup.copy import copy_base_backup
-        from pgpool_recovery.postgres.backup_stream import StreamLimits
-
-        layout = {place.path: place.new for place in step.places.all()}
-        journal.note_copy(Copy(step.system_identifier, int(time.time()), layout))
-        limits = StreamLimits(connect_s, stall_s, stall_s)
-        try:
-            copy_base_backup(step, self._own_login, self._stop, self._emit, limits)
-        except (NoRoom, OSError) as error:
-            if isinstance(error, NoRoom) or error.errno in FULL:
-                swap.forget_copy(journal)
-            raise
 
     def _reserve(self, step: Reserve) -> None:
         self._wanted = Path(step.places.data.path)
@@ -247,128 +197,11 @@ class Steps:
         self._stop.got_on()
         self._removal.add(count)
 
-    def _reserved(self) -> Journal:
-        """Return the journal of the target that was reserved."""
+    def reserved(self) -> Journal:
+        """Return the journal of the target that was reserved; raise Refused if none was."""
         if self._journal is None:
             raise Refused("no target was reserved")
         return self._journal
-
-    def begin_incremental(self, request: BeginIncremental, limits: Limits) -> Point:
-        """Make the primary begin the backup, and return the position at which it starts."""
-        from pgpool_recovery.agent.method.incremental.begin import BackupRequest, begin_backup
-        from pgpool_recovery.postgres.backup_stream import StreamLimits
-
-        step = request.step
-        self._see_names(step)
-        conninfo = {**step.conninfo, "application_name": step.slot_name}
-        self._backup = begin_backup(
-            BackupRequest(
-                data_directory=Path(step.places.data.new),
-                bin_directory=Path(step.bin_directory),
-                conninfo=self._own_login.whole(conninfo),
-                left_out=request.left_out,
-                locations=step.locations,
-                max_rate_kb=None if step.max_rate is None else kilobytes(step.max_rate),
-                compression=step.compression,
-                workers=step.workers,
-                limits=StreamLimits(limits.connect_s, limits.backup_start_s, limits.silence_s),
-            ),
-            self._stop,
-        )
-        return self._backup.start
-
-    def apply_incremental(self, step: Incremental) -> TargetState:
-        """Write the backup onto the directory; return the state of the target after that."""
-        backup, self._backup = self._backup, None
-        if backup is None:
-            raise Refused("no incremental base backup was begun")
-        journal = self._reserved()
-        journal.take(Change(Method.INCREMENTAL))
-        meter = Meter(self._emit)
-        try:
-            applied = backup.apply(verify_pages=step.verifies_pages, on_progress=meter.tell)
-        except RecoveryError as error:
-            if (
-                error.target is TargetState.UNTOUCHED
-            ):  # The guard was not set, so nothing was changed.
-                journal.take(LeftAlone())
-            raise
-        journal.take(Changed())
-        counts = applied.counts
-        self._emit(Moved(counts.bytes_received))
-        self._emit(
-            Said(
-                "agent",
-                f"{pretty_size(counts.bytes_received)} received; {counts.blocks_written} blocks "
-                f"and {counts.files_whole} whole files written, {applied.files_removed} removed",
-            )
-        )
-        return target_state(journal.state)
-
-    def abort_incremental(self) -> None:
-        """Abort the backup if one was begun."""
-        backup, self._backup = self._backup, None
-        if backup is not None:
-            backup.abort()
-
-    def begin_delta(self, request: BeginDelta) -> DeltaBegun:
-        """Guard the directory, and return where receivers may write from now on."""
-        from pgpool_recovery.agent.method.delta import DeltaWrite
-
-        journal = self._reserved()
-        self._see_names(request.step)
-        if request.step.is_whole:
-            return self._begin_whole(request, journal)
-        delta = DeltaWrite(request, journal.workspace, self._stop)
-        journal.take(Change(Method.DELTA))
-        try:
-            target = delta.begin()
-        except RecoveryError as error:
-            if error.target is TargetState.UNTOUCHED:
-                journal.take(LeftAlone())
-            raise
-        self._delta = delta
-        return DeltaBegun(target, processors=os.cpu_count() or 1)
-
-    def _begin_whole(self, request: BeginDelta, journal: Journal) -> DeltaBegun:
-        """Go on from what an interrupted full copy left, beside the data, which is not touched."""
-        from pgpool_recovery.agent.method.delta import DeltaWrite
-        from pgpool_recovery.agent.method.partial_copy import make_whole
-
-        if journal.copy is None:
-            raise Refused("what an earlier run had copied is gone", hint="Recover the node again.")
-        make_whole(request.step.places, self._stop)
-        delta = DeltaWrite(request, journal.workspace, self._stop)
-        try:
-            target = delta.begin()
-        except RecoveryError as error:
-            raise _beside(error, journal) from error
-        self._delta = delta
-        return DeltaBegun(target, processors=os.cpu_count() or 1)
-
-    def expect(self, request: Expect) -> None:
-        """Remember what receivers will have written when they are done."""
-        self._begun_delta().expect(request)
-
-    def commit_delta(self, request: CommitDelta) -> TargetState:
-        """Make the directory one that a standby can start in; return the state of the target."""
-        journal, delta = self._reserved(), self._begun_delta()
-        self._delta = None
-        if request.step.is_whole:
-            try:
-                removed = delta.commit(request, self._emit)
-            except RecoveryError as error:
-                raise _beside(error, journal) from error
-        else:
-            removed = delta.commit(request, self._emit)
-            journal.take(Changed())
-        self._emit(Said("agent", f"{removed} files removed that the source does not have"))
-        return target_state(journal.state)
-
-    def _begun_delta(self) -> "DeltaWrite":
-        if self._delta is None:
-            raise Refused("no comparison of blocks was begun")
-        return self._delta
 
     def _keep_to_past(self, step: KeepToPast, journal: Journal, connect_s: float) -> None:
         conninfo, moved = self._own_login.whole(step.conninfo), past.begin(step)
@@ -404,42 +237,6 @@ class Steps:
         self._reversals[:] = [lambda: _lead_back(before, data)]
         take_over(data, step.login, settings, self._stop, connect_s)
 
-    def _restore(self, step: RestoreBackup, journal: Journal, stall_s: float) -> None:
-        from pgpool_recovery.agent.method.restore import restore_backup
-
-        journal.take(Change(Method.RESTORE))
-        withdraw_own_files(Path(step.restoration.directory))
-        restore_backup(
-            step.restoration, step.bin_directory, self._stop, self._emit, stall_s=stall_s
-        )
-        journal.take(Changed())
-
-    def _rewind(self, step: Rewind, journal: Journal, connect_s: float) -> None:
-        from pgpool_recovery.agent.method.rewind import Untouched, rewind
-
-        journal.take(Change(Method.REWIND))
-        try:
-            rewind(step, self._own_login, self._stop, self._emit, connect_s)
-        except Untouched as untouched:
-            journal.take(LeftAlone())
-            raise untouched.error from untouched
-        journal.take(Changed())
-
-    def _run_command(self, step: RunCommand, journal: Journal) -> None:
-        from pgpool_recovery.agent.method.command import CouldNot, run_command
-
-        keeps_data = step.method.keep_data
-        if keeps_data:
-            journal.take(Change(Method.COMMAND))
-        try:
-            self._made_end = run_command(step, self._own_login, self._stop, self._emit)
-        except CouldNot as unchanged:
-            if keeps_data:
-                new = Path(step.places.data.new)
-                keep_own_files(own_directory(Path(step.places.data.path)), new)
-                journal.take(LeftAlone())
-            raise unchanged.error from unchanged
-
     def see_made(self, wanted: Observe) -> Made:
         """Return the facts about what a command has made, before it is known to be sound.
 
@@ -459,8 +256,8 @@ class Steps:
         If this fails, the target stays locked, and it can be called again: each effect can be
         repeated, and what has been undone is not undone twice.
         """
-        self.abort_incremental()
-        self._delta = None
+        self.incremental.abort()
+        self.delta.forget()
         journal = self._journal
         if journal is None:
             return _standing(self._wanted)
@@ -509,13 +306,6 @@ def _standing(data: Path | None) -> TargetState:
         return target_state(swap.standing(data)[1])
     except (RecoveryError, OSError):
         return TargetState.UNKNOWN
-
-
-def _beside(error: RecoveryError, journal: Journal) -> RecoveryError:
-    """Return the failure to write a copy: the data that it is beside is as it was."""
-    kinds: dict[type[RecoveryError], type[RecoveryError]] = {Incomplete: Undone, Filled: NoRoom}
-    kind, state = kinds.get(type(error), type(error)), target_state(journal.state)
-    return kind(error.message, detail=error.detail, hint=error.hint, target=state)
 
 
 def _note_former_slot(step: ConfigureStandby | Repoint | RepointRunning, journal: Journal) -> None:

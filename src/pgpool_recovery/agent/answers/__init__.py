@@ -1,0 +1,1 @@
+"""Answers to the runner's requests, by the subjects of talk/request."""

@@ -1,0 +1,1 @@
+"""Take the steps of a plan on the target, and undo them."""
