@@ -28,7 +28,14 @@ from pgpool_recovery.agent.method.make_standby import (
 )
 from pgpool_recovery.agent.server.running import reload, take_over
 from pgpool_recovery.agent.server.start_log import find_log
-from pgpool_recovery.domain.directory_state import Change, Changed, Lead, LeftAlone, target_state
+from pgpool_recovery.domain.directory_state import (
+    Change,
+    Changed,
+    Changing,
+    Lead,
+    LeftAlone,
+    target_state,
+)
 from pgpool_recovery.domain.error import (
     Busy,
     Filled,
@@ -165,16 +172,28 @@ class Steps:
             self._reserve(step)
         else:
             self._removal = Meter(self._emit, getattr(step, "size_bytes", 0))
-            self._see_names(step)
+            self._see_files(step)
             self._take(step, self._reserved(), stall_s, connect_s)
         return target_state(self._reserved().state)
 
-    def _see_names(self, step: TargetStep) -> None:
-        """Raise Refused if a step would change two files by writing into one."""
+    def _see_files(self, step: TargetStep) -> None:
+        """Make sure that a step which changes files finds each as it is, by one name and on disk.
+
+        Raises Refused if it would change two files by writing into one.
+        """
+        from pgpool_recovery.agent.method.cached import forget_cached
         from pgpool_recovery.agent.method.names import check_names
 
-        if changes_files(step):
-            check_names(Path(step.places.data.new), self._stop.check)
+        if not changes_files(step):
+            return
+        data = Path(step.places.data.new)
+        check_names(data, self._got_on)
+        if isinstance(self._reserved().state, Changing):
+            forget_cached(data, self._got_on)
+
+    def _got_on(self) -> None:
+        self._stop.check()
+        self._stop.got_on()
 
     def _take(  # noqa: C901 - one case for each step
         self, step: TargetStep, journal: Journal, stall_s: float, connect_s: float
@@ -261,7 +280,7 @@ class Steps:
         from pgpool_recovery.postgres.backup_stream import StreamLimits
 
         step = request.step
-        self._see_names(step)
+        self._see_files(step)
         conninfo = {**step.conninfo, "application_name": step.slot_name}
         self._backup = begin_backup(
             BackupRequest(
@@ -318,7 +337,7 @@ class Steps:
         from pgpool_recovery.agent.method.delta import DeltaWrite
 
         journal = self._reserved()
-        self._see_names(request.step)
+        self._see_files(request.step)
         if request.step.is_whole:
             return self._begin_whole(request, journal)
         delta = DeltaWrite(request, journal.workspace, self._stop)
