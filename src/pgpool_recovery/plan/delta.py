@@ -6,9 +6,8 @@ method can use: diverged, half changed, of an old major. PostgreSQL 14 and later
 """
 
 from collections.abc import Iterator
-from math import ceil
 
-from pgpool_recovery.domain.quantity import pretty_size
+from pgpool_recovery.domain.quantity import FEW_SECONDS, pretty_size, rough_duration
 from pgpool_recovery.domain.record import replace
 from pgpool_recovery.facts.access import reject_source
 from pgpool_recovery.facts.policy import KeepOld, Method, Verify, kilobytes
@@ -134,8 +133,11 @@ def _what_is_read(situation: Situation, reading: Reading) -> str:
     what = f"about {pretty_size(size)} is read on {reading.server} and on {situation.name}"
     if rate is None:
         return f"{what}, in the background, without a limit (max_rate)"
-    seconds = ceil(size / 1024 / kilobytes(rate))
-    return f"{what}, at most {rate} per second (max_rate), so it takes at least {seconds} s"
+    limited = f"{what}, at most {rate} per second (max_rate)"
+    seconds = size / 1024 / kilobytes(rate)
+    if seconds < FEW_SECONDS:
+        return limited
+    return f"{limited}, so it takes at least about {rough_duration(seconds)}"
 
 
 def _reject(situation: Situation) -> Iterator[Rejection]:

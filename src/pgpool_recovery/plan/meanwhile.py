@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from pgpool_recovery.domain.quantity import pretty_size, rough_duration
+from pgpool_recovery.domain.quantity import pretty_rate, pretty_size, rough_duration
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.facts.facts import Facts, PrimaryFacts
 from pgpool_recovery.facts.policy import Policy, kilobytes
@@ -33,7 +33,7 @@ class Meanwhile:
 
     def __str__(self) -> str:
         size, time = pretty_size(self.wal_bytes), rough_duration(self.seconds)
-        rate = f"{self.wal_bytes_per_s / 2**20:.1f} MB/s"
+        rate = pretty_rate(self.wal_bytes_per_s)
         return f"about {size} of WAL will be written meanwhile ({rate} for about {time})"
 
 

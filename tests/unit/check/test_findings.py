@@ -18,7 +18,8 @@ from pgpool_recovery.facts.archived_history import Archive, ArchivedHistory
 from pgpool_recovery.facts.facts import Filesystem, Login, Slot, Stream
 from pgpool_recovery.facts.leftover import LeftFiles, Leftover
 from pgpool_recovery.facts.node import Archiver, Confinement, NodeFacts, Problem, StageScript
-from pgpool_recovery.facts.policy import CopySource, Policy
+from pgpool_recovery.facts.own_method import OwnMethod
+from pgpool_recovery.facts.policy import CopySource, Method, Policy
 from pgpool_recovery.postgres.extension import ForeignOwner
 from tests.unit.check.situation import (
     around,
@@ -80,6 +81,16 @@ CONFINED = Confinement("postgresql_t", may_run_ssh=False)
 def with_confinement(number: int, confinement: Confinement) -> Report:
     """Return the healthy report with a server that SELinux confines."""
     return with_node(number, lambda old: replace(old, confinement=confinement))
+
+
+def with_method(number: int, problem: str | None, **changes: object) -> Report:
+    """Return the healthy report with a command of the settings that a node cannot run."""
+    method = OwnMethod("barman", ("/usr/local/bin/barman", "{node}"), problem=problem)
+
+    def change(old: NodeFacts) -> NodeFacts:
+        return replace(old, facts=replace(old.facts, own_methods=(method,)))
+
+    return replace(with_node(number, change), **changes)  # type: ignore[arg-type]
 
 
 def without_slots() -> Report:
@@ -398,6 +409,14 @@ CASES: dict[Kind, tuple[Report, list[int | None], str]] = {
         (
             "the filesystem of /var/lib/pgsql/15/data of node 0 is mounted with the option "
             "noexec, so no stage script can run there"
+        ),
+    ),
+    Kind.OWN_METHOD: (
+        with_method(1, "No such file or directory."),
+        [1],
+        (
+            "method barman of the settings cannot make the data of node 1, because "
+            "/usr/local/bin/barman cannot be run there (No such file or directory)"
         ),
     ),
     Kind.CONFINED: (
@@ -888,6 +907,18 @@ def test_source_that_needs_no_check() -> None:
         assert found(replace(report(), policy=Policy(source=CopySource(named))), Kind.SOURCE) == []
     down = replace(with_target(0, server_pid=None), policy=Policy(source=CopySource("0")))
     assert found(down, Kind.SOURCE) == [], "the primary is read as without the setting"
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        with_method(1, None),
+        with_method(1, "No such file or directory.", policy=Policy(methods=(Method.DELTA,))),
+    ],
+    ids=["it can be run", "the policy does not use it"],
+)
+def test_command_of_a_method_that_is_fine_or_not_used_is_no_finding(made: Report) -> None:
+    assert Kind.OWN_METHOD not in {finding.kind for finding in judge(made)}
 
 
 def test_slot_that_was_idle_for_too_long_says_so() -> None:

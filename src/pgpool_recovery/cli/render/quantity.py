@@ -2,9 +2,7 @@
 
 from datetime import datetime
 
-from pgpool_recovery.domain.quantity import pretty_size
-
-MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86400
+from pgpool_recovery.domain.quantity import pretty_duration, pretty_rate, pretty_size
 
 
 def size(count: int | None) -> str:
@@ -19,19 +17,10 @@ def size(count: int | None) -> str:
 def duration(seconds: float | None) -> str:
     """Return a duration with two units at most, or a dash for None.
 
-    >>> duration(4.24), duration(75), duration(7325), duration(200000)
-    ('4.2 s', '1 min 15 s', '2 h 2 min', '2 d 7 h')
+    >>> duration(4.24), duration(None)
+    ('4.2 s', '-')
     """
-    if seconds is None:
-        return "-"
-    if seconds < MINUTE_S:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
-    whole = round(seconds)
-    if whole < HOUR_S:
-        return f"{whole // MINUTE_S} min {whole % MINUTE_S} s"
-    if whole < DAY_S:
-        return f"{whole // HOUR_S} h {whole % HOUR_S // MINUTE_S} min"
-    return f"{whole // DAY_S} d {whole % DAY_S // HOUR_S} h"
+    return "-" if seconds is None else pretty_duration(seconds)
 
 
 def moment(at: datetime | None) -> str:
@@ -55,7 +44,7 @@ def progress(done: int | None, total: int | None, rate: float | None, left: floa
     if total:
         text += f" of {pretty_size(total)} ({min(100, 100 * done // total)} %)"
     if rate:
-        text += f", {pretty_size(int(rate))}/s"
+        text += f", {pretty_rate(rate)}"
     if left is not None:
         text += f", {duration(left)} left"
     return text
