@@ -1,13 +1,13 @@
 """Progress is reported at a rate that a person can follow, whatever reports it."""
 
 import ast
+import time
 from pathlib import Path
 
 import pytest
 
 import pgpool_recovery
 from pgpool_recovery.domain.event import Event, Progress
-from pgpool_recovery.host import meter
 from pgpool_recovery.host.meter import TOLD_EVERY_S, Meter
 
 PACKAGE = Path(pgpool_recovery.__file__).parent
@@ -15,7 +15,7 @@ PACKAGE = Path(pgpool_recovery.__file__).parent
 
 def test_no_more_than_one_report_in_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
     now, events = [100.0], list[Event]()
-    monkeypatch.setattr(meter.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     counted = Meter(events.append, 5000, is_comparison=True)
     for _ in range(5000):
         now[0] += TOLD_EVERY_S / 1000
