@@ -6,14 +6,19 @@ from typing import Any, TypeVar
 from pgpool_recovery.domain.quantity import pretty_duration, pretty_rate, pretty_size
 from pgpool_recovery.domain.record import names_of, record, replace
 from pgpool_recovery.domain.text import first_of, one_line
+from pgpool_recovery.domain.work import Work
 
 
 @record
 class PlanMade:
-    """The plan that the run follows: its method, and the sentences that an operator reads."""
+    """The plan that the run follows: its method, and the sentences that an operator reads.
+
+    `work` is its longest step, if it is known how much that works through.
+    """
 
     method: str
     sentences: tuple[str, ...]
+    work: Work | None = None
 
 
 @record

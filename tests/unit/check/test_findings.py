@@ -19,6 +19,7 @@ from pgpool_recovery.facts.facts import Filesystem, Login, Slot, Stream
 from pgpool_recovery.facts.leftover import LeftFiles, Leftover
 from pgpool_recovery.facts.node import Archiver, Confinement, NodeFacts, Problem, StageScript
 from pgpool_recovery.facts.own_method import OwnMethod
+from pgpool_recovery.facts.pace import Pace
 from pgpool_recovery.facts.policy import CopySource, Method, Policy
 from pgpool_recovery.postgres.extension import ForeignOwner
 from tests.unit.check.situation import (
@@ -642,15 +643,16 @@ CASES: dict[Kind, tuple[Report, list[int | None], str]] = {
 FORECASTS = [
     (
         "after a failover to node 1, node 0 would come back by rewind, about 1024 MB in about 11 "
-        "s; without its data by basebackup, about 10 GB in about 2 min"
+        "s (the link: 95 MB/s); without its data by basebackup, about 10 GB in about 2 min (the "
+        "link: 95 MB/s)"
     ),
     (
-        "node 1 would come back by catch-up, about 800 MB in about 10 s; without its data by "
-        "basebackup, about 10 GB in about 2 min"
+        "node 1 would come back by catch-up, about 800 MB in about 10 s (the link: 95 MB/s); "
+        "without its data by basebackup, about 10 GB in about 2 min (the link: 95 MB/s)"
     ),
     (
-        "node 2 would come back by catch-up, about 800 MB in about 10 s; without its data by "
-        "basebackup, about 10 GB in about 2 min"
+        "node 2 would come back by catch-up, about 800 MB in about 10 s (the link: 95 MB/s); "
+        "without its data by basebackup, about 10 GB in about 2 min (the link: 95 MB/s)"
     ),
 ]
 
@@ -1010,7 +1012,26 @@ def test_login_that_is_missing_after_a_failover_is_no_refusal_besides() -> None:
 
 def test_primary_without_hints_needs_a_comparison_after_a_failover() -> None:
     made = with_target(0, control=control(state="in production", has_wal_log_hints=False))
-    assert "node 0 would come back by delta; " in found(made, Kind.FORECAST)[0].fact
+    told = found(made, Kind.FORECAST)[0].fact
+    assert "node 0 would come back by delta (no earlier recovery to judge by); " in told
+
+
+def test_forecast_is_judged_by_the_recoveries_on_record() -> None:
+    """Of the primary, too, which has the record that its successor would go on with."""
+    copied = Pace(Method.BASEBACKUP, 2, "server2", "/var/lib/pgsql/15/data", 10 * GB, 500.0, 100.0)
+    told = [one.fact for one in found(replace(report(), paces=(copied,)), Kind.FORECAST)]
+    assert len(told) == len(FORECASTS)
+    took = "by basebackup, about 10 GB in about 10 min (as the last full copy of node 2: 20 MB/s)"
+    assert all(took in fact for fact in told), told
+
+
+def test_forecast_without_a_record_and_a_link_has_no_time() -> None:
+    made = with_node(1, lambda old: replace(old, link_bytes_per_s=None))
+    (told,) = (one.fact for one in found(made, Kind.FORECAST) if one.node_id == 1)
+    assert told == (
+        "node 1 would come back by catch-up, about 800 MB; without its data by basebackup, about "
+        "10 GB (no earlier recovery to judge by)"
+    )
 
 
 @pytest.mark.parametrize("patience_ms", ["-1", "10000"])
