@@ -5,7 +5,7 @@ No rate is assumed. A plan without an earlier recovery, and without a limit, get
 
 from collections.abc import Iterator
 
-from pgpool_recovery.domain.quantity import pretty_size, rough_duration
+from pgpool_recovery.domain.quantity import pretty_rate, rough_duration
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.facts.facts import Facts
 from pgpool_recovery.facts.pace import Pace
@@ -51,7 +51,7 @@ class Duration:
 
     def __str__(self) -> str:
         word = "at least" if self.is_least else "about"
-        rate = f"{pretty_size(int(self.bytes_per_s))}/s"
+        rate = pretty_rate(self.bytes_per_s)
         return f"{word} {rough_duration(self.seconds)} ({self.why}: {rate})"
 
 

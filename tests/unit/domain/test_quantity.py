@@ -7,7 +7,11 @@ from pathlib import Path
 import pgpool_recovery
 
 PACKAGE = Path(pgpool_recovery.__file__).parent
-SPEAKING = (*PACKAGE.glob("plan/*.py"), PACKAGE / "facts/step.py", PACKAGE / "domain/event.py")
+SPEAKING = (
+    *PACKAGE.glob("plan/*.py"),
+    *PACKAGE.glob("facts/step/*.py"),
+    PACKAGE / "domain/event.py",
+)
 EXACT = {
     "plan/broken_archive.py": "how long a command was waited for, a limit of the settings",
     "plan/from_archive.py": "two sizes that may differ by a byte",

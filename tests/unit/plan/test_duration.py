@@ -164,4 +164,4 @@ def test_plan_without_an_earlier_recovery_says_so() -> None:
 
 def test_wal_that_is_written_meanwhile_is_that_of_the_same_time() -> None:
     (told,) = (s for s in planned(pace(), wal_rate=2.0 * MB).sentences() if "meanwhile" in s)
-    assert told == "about 244 MB of WAL will be written meanwhile (2.0 MB/s for about 2 min)"
+    assert told == "about 244 MB of WAL will be written meanwhile (2048 kB/s for about 2 min)"
