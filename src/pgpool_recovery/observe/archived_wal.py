@@ -9,6 +9,7 @@ from pgpool_recovery.domain.wal import Lsn
 from pgpool_recovery.facts.archived_history import MAX_BEYOND, Archive
 from pgpool_recovery.facts.archived_wal import (
     ArchivedWal,
+    FetchedWal,
     Likeness,
     Origin,
     WalTrial,
@@ -32,6 +33,7 @@ from pgpool_recovery.plan.from_archive import (
     name_of,
     overlap_name,
     reject_archive,
+    spread_names,
     tried_names,
 )
 from pgpool_recovery.plan.past import point_to_compare
@@ -39,6 +41,9 @@ from pgpool_recovery.plan.situation import Situation
 from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.talk.conversation import Conversation
 from pgpool_recovery.talk.protocol import AskArchive, DigestWal, TryArchive
+
+CALLS = 2
+"""How often a file in the middle is requested that does not come."""
 
 
 @record
@@ -72,9 +77,14 @@ class ArchiveTrials:
         """Yield what each archive returned, up to the first one that helps."""
         for one in candidates(self._situation.facts, self._settings):
             tried = one if one.problem is not None else self._tried(one, gap)
+            if self._is_patient and self._helps(tried, gap):
+                tried = replace(tried, spread=self._spread(tried, gap))
             yield tried
-            if not any(reject_archive(self._situation, tried, gap)):
+            if self._helps(tried, gap):
                 return
+
+    def _helps(self, one: ArchivedWal, gap: Gap) -> bool:
+        return not any(reject_archive(self._situation, one, gap))
 
     def _tried(self, one: ArchivedWal, gap: Gap) -> ArchivedWal:
         wal = self._situation.wal
@@ -99,6 +109,26 @@ class ArchiveTrials:
         found = self._ask(one, wanted, limit_s)
         is_again = found.is_silent and self._is_patient
         return self._ask(one, wanted, PATIENCE * limit_s) if is_again else found
+
+    def _spread(self, one: ArchivedWal, gap: Gap) -> tuple[FetchedWal, ...]:
+        """Return what came of the other files that are tried, in `archive_s` for all of them.
+
+        Each gets a second call: there are many, and one that failed by chance costs a full copy.
+        """
+        wal, limit_s = self._situation.wal, self._settings.timeout.archive_s
+        names = spread_names(gap, wal)
+        if not names:
+            return ()
+        asked = TryArchive(
+            self._situation.facts.target.data.path,
+            one.command,
+            tuple(map(WantedWal, names)),
+            wal.segment_bytes,
+            PATIENCE * limit_s,
+            within_s=limit_s,
+            calls=CALLS,
+        )
+        return self._agent.ask(asked, timeout_s=limit_s + 2 * MARGIN_S).files
 
     def _ask(self, one: ArchivedWal, wanted: Sequence[WantedWal], within_s: float) -> WalTrial:
         path, size = self._situation.facts.target.data.path, self._situation.wal.segment_bytes
