@@ -133,10 +133,12 @@ def test_hole_that_shows_at_the_start_leads_to_the_next_method(cluster: Cluster)
     lose_wal(cluster.primary, node)
     hole = second_file(cluster)
     node.set(restore_command=f"case %p in pg_wal/*) test %f != {hole};; esac && {COPYING}")
-    with settings(cluster, "[timeout]\nstreaming_s = 5\n"):
+    with settings(cluster, "[timeout]\nstreaming_s = 15\n"):
         log = recover(cluster, node)
     assert methods(log) == ["catch-up", "delta"], log
     assert "catch-up failed; looking for another method" in log
+    missing = f"It needs {hole}, which its archive does not bring and the primary no longer has."
+    assert f"node 1: {missing}" in log, log
 
 
 def test_command_of_the_settings_becomes_the_nodes(cluster: Cluster) -> None:
