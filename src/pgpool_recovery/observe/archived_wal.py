@@ -16,7 +16,7 @@ from pgpool_recovery.facts.archived_wal import (
     WantedWal,
 )
 from pgpool_recovery.facts.backup import Backup, NoBackup
-from pgpool_recovery.facts.facts import Facts, Wal
+from pgpool_recovery.facts.facts import Facts, TargetFacts, Wal
 from pgpool_recovery.facts.own_wal import (
     Part,
     last_segment,
@@ -197,6 +197,28 @@ def observe_archived_wal(
     trials = ArchiveTrials(connection, agent, situation, settings, is_patient=is_patient)
     longest_s = PATIENCE * settings.timeout.archive_s
     return replace(facts, archived_wal=tuple(trials.results(gap)), archive_s=longest_s)
+
+
+def why_not_brought(
+    agent: Conversation, target: TargetFacts, gap: Gap, wal: Wal, settings: Settings
+) -> str | None:
+    """Return in a sentence why the node's own archive does not bring what the primary lacks.
+
+    None if it brings the files that are tried, and if that cannot be said, because its command is
+    slow.
+    """
+    own = target.configuration
+    command = "" if own is None else own.values.get(SETTING, "")
+    if not command:
+        return f"The node has no {SETTING}."
+    limit_s = PATIENCE * settings.timeout.archive_s
+    wanted = tuple(map(WantedWal, tried_names(gap, wal)))
+    asked = TryArchive(target.data.path, command, wanted, wal.segment_bytes, limit_s)
+    found = agent.ask(asked, timeout_s=len(wanted) * (limit_s + MARGIN_S))
+    lacking = next((file for file in found.files if file.head is None), None)
+    if lacking is None or found.is_silent:
+        return None
+    return f"Its {SETTING} did not bring {lacking.name}: {lacking.problem or 'nothing came'}."
 
 
 def candidates(facts: Facts, settings: Settings) -> Iterator[ArchivedWal]:

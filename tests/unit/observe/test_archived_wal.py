@@ -11,9 +11,15 @@ from pgpool_recovery.domain.wal import Lsn, Point, TimelineId
 from pgpool_recovery.facts.archived_history import Archive
 from pgpool_recovery.facts.archived_wal import FetchedWal, Origin, WalTrial, WantedWal
 from pgpool_recovery.facts.backup import Backup, NoBackup, Repository
-from pgpool_recovery.facts.facts import Facts
+from pgpool_recovery.facts.facts import Base, Facts, LocalWal
 from pgpool_recovery.facts.own_wal import OwnWal
-from pgpool_recovery.observe.archived_wal import candidates, observe_archived_wal
+from pgpool_recovery.observe.archived_wal import (
+    candidates,
+    observe_archived_wal,
+    why_not_brought,
+)
+from pgpool_recovery.plan.from_archive import Gap
+from pgpool_recovery.plan.held_wal import gap_before_start
 from pgpool_recovery.talk.protocol import AskArchive, DigestWal, TryArchive
 from tests.unit.plan.archive import head
 from tests.unit.plan.situation import SEGMENT, SYSTEM, TARGET, facts, primary, target, wal
@@ -214,6 +220,45 @@ def test_command_that_does_not_work_is_not_tried_again() -> None:
         of_fatal.problem
         == "It ends with exit status 255 for x (no route), which would end the server."
     )
+
+
+STOPPED = Point(TimelineId(1), Lsn(50 * SEGMENT))
+NEEDS = LocalWal(Base(STOPPED, STOPPED), 50)
+SINCE_80 = wal(oldest_segment=80)
+
+
+def before_the_start(agent: Agent, command: str = COMMAND) -> str | None:
+    """Return why a prepared node, which needs segments 50 to 79, will not get them."""
+    node = replace(behind(command).target, local_wal=NEEDS)
+    gap = gap_before_start(node, SINCE_80)
+    assert gap == Gap(50, 79)
+    return why_not_brought(cast("Any", agent), node, gap, SINCE_80, Settings())
+
+
+def test_what_was_lost_with_a_slot_may_come_from_the_archive() -> None:
+    agent = Agent(COMMAND)
+    assert before_the_start(agent) is None
+    assert before_the_start(Agent()) == (
+        "Its restore_command did not bring 000000010000000000000032: exit status 1."
+    )
+    agent.lacking = {"00000001000000000000004F"}
+    assert before_the_start(agent) == (
+        "Its restore_command did not bring 00000001000000000000004F: exit status 1."
+    )
+    assert before_the_start(agent, "") == "The node has no restore_command."
+
+
+def test_slow_command_says_nothing_about_what_was_lost_with_a_slot() -> None:
+    agent = Agent(COMMAND)
+    agent.silent = {60.0}
+    assert before_the_start(agent) is None
+
+
+def test_nothing_is_lacking_before_the_start_of_a_server() -> None:
+    node = replace(behind().target, local_wal=NEEDS)
+    assert gap_before_start(node, wal(oldest_segment=50)) is None
+    assert gap_before_start(replace(node, server_pid=1), SINCE_80) is None
+    assert gap_before_start(replace(node, local_wal=None), SINCE_80) is None
 
 
 def test_node_that_runs_or_is_half_changed() -> None:
