@@ -10,8 +10,8 @@ import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from pgpool_recovery.domain.data_directory import LINKS, REPLACED
 from pgpool_recovery.domain.error import Refused
-from pgpool_recovery.host.file_access import LINKS, REPLACED
 from pgpool_recovery.host.version_file import read_major
 
 
