@@ -16,6 +16,7 @@ from pgpool_recovery.domain.data_directory import (
     RECOVERY_SIGNAL,
     SIGNALS,
     STANDBY_SIGNAL,
+    WORKSPACE,
 )
 from pgpool_recovery.domain.event import Say
 from pgpool_recovery.domain.record import record
@@ -33,6 +34,7 @@ def configure_standby(step: ConfigureStandby, own_login: OwnLogin, stop: Stop, t
     """
     new = Path(step.places.data.new)
     own = own_directory(Path(step.places.data.path))
+    _drop_workspace(new, stop, tell)
     _signal(new)
     lead_to_places(step.places)
     keep_own_files(own, new)
@@ -41,6 +43,19 @@ def configure_standby(step: ConfigureStandby, own_login: OwnLogin, stop: Stop, t
     place, programs = Path(step.places.data.path), Path(step.bin_directory)
     neutralise(new, place, programs, stop, tell, is_copy=is_copy)
     sync(new)
+
+
+def _drop_workspace(copy: Path, stop: Stop, tell: Say) -> None:
+    """Remove the workspace of another node from a copy: a base backup and pg_rewind bring it along.
+
+    It is in the data directory of a node that was recovered there, at a mount point. This node
+    would take what is in it for old data and a journal of its own, and could not put the copy into
+    place if its own workspace is there, too.
+    """
+    workspace = copy / WORKSPACE
+    if workspace.is_dir():
+        remove(workspace, stop.got_on)
+        tell(f"removed {WORKSPACE} from the copy: it is of a recovery of the node that was copied")
 
 
 @record
