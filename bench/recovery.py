@@ -202,7 +202,7 @@ def load(cluster: Cluster, *statements: str) -> None:
     cluster.pgpool.stop()
     for server in (primary, node):
         server.restart()
-    until(lambda: _have_little_wal(primary, node), within_s=120, what="WAL to go")
+    until(lambda: _have_little_wal(primary, node), within_s=_WITHIN_S, what="WAL to go")
     for server in (primary, node):
         server.set(wal_keep_size="8GB")
     cluster.pgpool.start()

@@ -23,6 +23,10 @@ CREATE TABLE @extschema@.pgpool_recovery_run (
     total_bytes bigint,
     bytes_per_s double precision,
     moved_bytes bigint,
+    work_bytes bigint,
+    work_s double precision,
+    work_ended_at pg_catalog.timestamptz,
+    expected_end_at pg_catalog.timestamptz,
     message pg_catalog.text,
     detail pg_catalog.text,
     hint pg_catalog.text,
@@ -83,6 +87,12 @@ SELECT r.id, r.node_id, r.host, r.data_directory, h.state, r.method, r.step, r.s
             THEN pg_catalog.ceil(
                      greatest(0, r.total_bytes OPERATOR(pg_catalog.-) r.done_bytes)
                      OPERATOR(pg_catalog./) r.bytes_per_s)::integer END AS seconds_left,
+       -- One that takes longer than expected shows none.
+       CASE WHEN h.state OPERATOR(pg_catalog.<>) 'interrupted'
+             AND r.expected_end_at OPERATOR(pg_catalog.>=) pg_catalog.clock_timestamp()
+            THEN pg_catalog.ceil(pg_catalog.date_part('epoch',
+                     r.expected_end_at OPERATOR(pg_catalog.-) pg_catalog.clock_timestamp()))::integer
+            END AS run_seconds_left,
        r.started_at, pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) r.started_at AS elapsed,
        r.backend_pid
   FROM @extschema@.pgpool_recovery_run AS r

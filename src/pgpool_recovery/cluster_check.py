@@ -23,6 +23,7 @@ from pgpool_recovery.host.filesystem import identity_of
 from pgpool_recovery.in_server.script_name import is_inside
 from pgpool_recovery.install.stage_commands import PURPOSES
 from pgpool_recovery.observe.link import measure_link
+from pgpool_recovery.observe.pace import observe_paces
 from pgpool_recovery.observe.primary import observe_primary
 from pgpool_recovery.observe.target import known_endpoints, observe_target, own_hosts
 from pgpool_recovery.observe.turns import Turns
@@ -67,6 +68,7 @@ def check(question: CheckQuestion, settings: Settings, own_port: int) -> tuple[F
         policy=settings.policy,
         version=__version__,
         checks_host_keys=settings.ssh.check_host_keys,
+        paces=observe_paces(own_conninfo(settings), settings),
     )
     return judge(report)
 

@@ -23,10 +23,12 @@ from pgpool_recovery.facts.source import Source
 from pgpool_recovery.facts.step.transfer import Delta
 from pgpool_recovery.log.note import note, note_parts
 from pgpool_recovery.observe.link import measure_link
+from pgpool_recovery.observe.pace import observe_paces
 from pgpool_recovery.observe.source import observe_sources
 from pgpool_recovery.observe.target import observe_target
 from pgpool_recovery.plan.plan import PassedOver, Plan
 from pgpool_recovery.postgres.connection import Connection
+from pgpool_recovery.run.own_server import own_conninfo
 from pgpool_recovery.run.sessions import agent_of
 from pgpool_recovery.run.target_server import TargetServer
 from pgpool_recovery.talk.conversation import Conversation
@@ -140,6 +142,7 @@ def choose(servers: BothServers, emit: Emit, server: TargetServer, tried: Tried)
         facts = observe_target(
             servers.connection, servers.agent, servers.request, primary, servers.settings
         )
+        facts = with_paces(facts, servers.settings)
         note_parts("fact", facts)
         plan, passed = server.plan(facts, tried.failed)
         log_decision(plan)
@@ -198,6 +201,11 @@ def say_asides(reasons: tuple[Rejection, ...], emit: Emit) -> None:
     for reason in reasons:
         if reason.is_aside:
             emit(Said("runner", reason.message))
+
+
+def with_paces(facts: Facts, settings: Settings) -> Facts:
+    """Return the facts with how fast earlier recoveries were; the record is on this server."""
+    return replace(facts, paces=observe_paces(own_conninfo(settings), settings))
 
 
 def depends_on_link(plan: Decision, agent: Conversation) -> bool:

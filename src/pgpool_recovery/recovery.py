@@ -111,7 +111,7 @@ def follow_ladder(
                 plan = choose(servers, emit, server, tried)
                 tried.refuse_other_than_going_on(plan)
                 server.refuse_excess(plan, tried.failed)
-                emit(PlanMade(plan.method, plan.sentences()))
+                emit(PlanMade(plan.method, plan.sentences(), plan.work))
             try:
                 carry_out(plan, servers, emit)
             except (Undone, Incomplete, Refused, QueryRefused, Unreachable) as error:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
 from pgpool_recovery.agent.directory.effective_value import DEFAULTS
+from pgpool_recovery.domain.wal_page import LONG_HEADER_BYTES
 from tests.harness.cluster import ClusterPlan
 from tests.harness.cluster_site import Site, build_servers
 from tests.harness.contents import wait_for_replay
@@ -89,6 +90,7 @@ def _while_both_run(recorder: Recorder, primary: Server, standby: Server) -> Non
     wait_for_replay(standby, primary.wal_position())
     recorder.control("in_production", primary)
     recorder.control("in_archive_recovery", standby)
+    _wal_header(recorder, primary)
     recorder.write("positions.txt", primary.execute(POSITIONS).stdout)
     recorder.write("identify_system.txt", _replication(primary, "IDENTIFY_SYSTEM"))
     recorder.file("postmaster_primary.pid", primary, "postmaster.pid")
@@ -98,6 +100,15 @@ def _while_both_run(recorder: Recorder, primary: Server, standby: Server) -> Non
     recorder.say("version.txt", primary, "postgres", "--version")
     for name in ("max_locks_per_transaction", "recovery_target_timeline", "primary_conninfo"):
         recorder.say(f"setting/{name}.txt", standby, "postgres", *_in(standby), "-C", name)
+
+
+def _wal_header(recorder: Recorder, server: Server) -> None:
+    """Record the name of a WAL file, the header of its first page, and the system identifier."""
+    name = server.sql("SELECT min(name) FROM pg_ls_waldir() WHERE length(name) = 24")[0][0]
+    header = server.machine.path(server.data_directory / "pg_wal" / name).read_bytes()
+    system = server.sql("SELECT system_identifier FROM pg_control_system()")[0][0]
+    lines = (name, header[:LONG_HEADER_BYTES].hex(), system)
+    recorder.write("wal_header.txt", "".join(f"{line}\n" for line in lines))
 
 
 def record_defaults(recorder: Recorder, machine: Machine, installation: Installation) -> None:

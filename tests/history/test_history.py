@@ -12,6 +12,7 @@ from tests.harness.until import until
 from tests.harness.workspace import Workspace
 
 NODE_1 = "FROM pgpool_recovery_history WHERE node_id = 1 LIMIT 1"
+MB = 2**20
 SLOW = f'{FULL_COPY}max_rate = "5M"\ncompress = "none"\n'
 
 
@@ -68,6 +69,48 @@ def test_recovery_is_seen_while_it_runs_and_afterwards(down: Cluster) -> None:
     assert progress(down, "state") == []
     superseded = "SELECT message FROM pgpool_recovery_history WHERE method = 'basebackup'"
     assert down.primary.sql(superseded) == [("the remote start never came",)]
+
+
+def test_second_full_copy_is_judged_by_the_first(down: Cluster) -> None:
+    target = down.node(1)
+    plan = (
+        f"pgpool_recovery_plan('{target.machine.address}', '{target.data_directory}', "
+        f"'{down.primary.port}', 1, '{target.port}', '{down.primary.machine.address}')"
+    )
+
+    def takes() -> str:
+        """Return what the plan says about its duration."""
+        query = f"SELECT jsonb_array_elements_text({plan}->'sentences')"
+        (told,) = (one for (one,) in down.primary.sql(query) if " takes " in one)
+        return told
+
+    down.primary.execute("DELETE FROM pgpool_recovery_run")
+    with settings(down, SLOW):
+        assert takes().startswith("it takes at least ")
+        down.recover(1)
+    query = "SELECT work_bytes, work_s, ended_at >= work_ended_at FROM pgpool_recovery_run"
+    [(size, took, is_in_order)] = down.primary.sql(query)
+    assert (int(size) > 30 * MB, is_in_order) == (True, "t")
+    assert MB < int(size) / float(took) < 6 * MB, "max_rate is 5M"
+
+    target.stop()
+    down.pgpool.wait_for_node(1, "down")
+    with settings(down, FULL_COPY):
+        assert "(as the last full copy of node 1: " in takes()
+        [(seconds,)] = down.primary.sql(f"SELECT {plan}->>'seconds'")
+        assert float(took) / 2 < float(seconds)
+    with settings(down, SLOW):
+        call = Call(down.primary, target, "judged")
+        until(lambda: progress(down, "done_bytes > 0") == [("t",)], within_s=20, what="progress")
+        [(left,)] = progress(down, "run_seconds_left")
+        assert 0 < int(left) < 2 * float(seconds)
+        until(
+            lambda: progress(down, f"run_seconds_left < {left}") == [("t",)],
+            within_s=10,
+            what="the time left to fall",
+        )
+        call.ends(60)
+    down.recover(1)
 
 
 def test_events_of_a_run_are_its_story(down: Cluster) -> None:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 import psycopg
@@ -10,10 +10,22 @@ import pytest
 
 from pgpool_recovery.config.settings import PrimarySettings, Settings
 from pgpool_recovery.domain.error import Refused
-from pgpool_recovery.domain.event import Event, Finished, PlanMade, Said
+from pgpool_recovery.domain.event import (
+    Event,
+    Finished,
+    PlanMade,
+    Progress,
+    Said,
+    StepFinished,
+    StepStarted,
+)
 from pgpool_recovery.domain.node import NodeId, Target
 from pgpool_recovery.domain.target_state import TargetState
+from pgpool_recovery.domain.work import Work
+from pgpool_recovery.facts.pace import Pace
 from pgpool_recovery.history.record import Stage, on_record
+from pgpool_recovery.observe.pace import observe_paces
+from pgpool_recovery.run.own_server import own_conninfo
 from tests.harness.postgresql import Server
 from tests.server.story import REMOTE_START, STAGE, STORY, carry_out
 
@@ -45,6 +57,75 @@ def test_stages_are_one_run(server: Server) -> None:
     events = server.sql("SELECT count(*), max(number) FROM pgpool_recovery_event")
     without_progress, of_remote_start = len(STORY) - 1, 1
     assert events == [(str(without_progress + of_remote_start),) * 2]
+
+
+COPY: list[Event] = [
+    PlanMade("basebackup", (), Work(2, 8000, 60.0, 20.0)),
+    StepStarted("reserve", 1, 3),
+    StepFinished(1, 3, 0.1),
+    StepStarted("copy", 2, 3),
+    Progress(2000, 8000, 100.0),
+    StepFinished(2, 3, 80.0),
+    StepStarted("put it into place", 3, 3),
+    StepFinished(3, 3, 0.1),
+    Finished("ready", 81.0),
+]
+
+
+def paces() -> tuple[Pace, ...]:
+    return observe_paces(own_conninfo(Settings()), Settings())
+
+
+def test_recovery_that_succeeded_tells_how_fast_it_was(server: Server) -> None:
+    assert paces() == ()
+    assert carry_out(story=COPY) == []
+    assert paces() == (), "its server was not started yet"
+    server.execute("UPDATE pgpool_recovery_run SET work_ended_at = work_ended_at - interval '9 s'")
+    assert carry_out(REMOTE_START, [Finished("it accepts connections", 1.0)]) == []
+    (pace,) = paces()
+    assert 9 <= pace.after_s < 9 + STUCK_S
+    assert pace == Pace("basebackup", 1, "server1", "/data", 8000, 80.0, pace.after_s)
+
+
+def test_failed_recovery_and_one_of_unknown_size_tell_nothing(server: Server) -> None:
+    with suppress(Refused), on_record(STAGE, Settings(), lambda _name: lambda _event: None) as run:
+        for event in COPY[:6]:
+            run.emit(event)
+        raise Refused("it failed")
+    assert runs(server, "state, work_s") == [("failed", "80")]
+    carry_out()
+    carry_out(REMOTE_START, [])
+    assert runs(server, "state")[-1] == ("recovered",)
+    assert paces() == ()
+
+
+def test_time_left_is_that_of_the_whole_run(server: Server) -> None:
+    """That of the step by its own rate, and the plan's for the rest; it counts down by itself."""
+    left = "SELECT seconds_left, run_seconds_left FROM pgpool_recovery_progress"
+    seen: list[tuple[str, int]] = []
+    with on_record(STAGE, Settings(), lambda _name: lambda _event: None) as run:
+        for event in COPY:
+            run.emit(event)
+            ((of_step, whole),) = server.sql(left)
+            seen.append((of_step, int(whole)))
+    expected = [("", 80), ("", 80), ("", 80), ("", 80), ("60", 80), ("60", 20), ("", 20)]
+    for (of_step, of_run), (step, at_most) in zip(seen, expected, strict=False):
+        assert of_step == step
+        assert at_most - STUCK_S < of_run <= at_most, seen
+    assert carry_out(REMOTE_START, [Finished("it accepts connections", 1.0)]) == []
+    assert server.sql(left) == []
+
+
+def test_record_that_cannot_be_read_leaves_a_plan_without_a_forecast(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with psycopg.connect(server.conninfo_from_here(dbname="postgres")) as somebody:
+        somebody.execute("LOCK TABLE pgpool_recovery_run")
+        began = time.monotonic()
+        assert paces() == ()
+        assert time.monotonic() - began < STUCK_S
+    monkeypatch.setenv("PGPORT", "1")
+    assert paces() == ()
 
 
 @pytest.mark.parametrize(

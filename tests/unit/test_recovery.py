@@ -59,7 +59,12 @@ class Story:
         method = Method.BASEBACKUP if self.tried else Method.REWIND
         archive = object() if self.relies_on_archive else None
         return SimpleNamespace(
-            method=method, sentences=tuple, from_archive=archive, source=None, own=None
+            method=method,
+            sentences=tuple,
+            from_archive=archive,
+            source=None,
+            own=None,
+            work=None,
         )
 
     def carry_out(self, plan: Any, *_: object) -> None:
@@ -152,7 +157,7 @@ def test_copy_from_a_standby_that_failed_goes_on_with_another_server(
         assert tried.failed == ()
         unread.append(dict(tried.unread))
         source = None if tried.unread else NodeId(2)
-        return SimpleNamespace(method=Method.BASEBACKUP, sentences=tuple, source=source)
+        return SimpleNamespace(method=Method.BASEBACKUP, sentences=tuple, source=source, work=None)
 
     monkeypatch.setattr(recovery, "choose", choose)
     assert story.tell(kind("it was promoted")) == [Method.BASEBACKUP, Method.BASEBACKUP]

@@ -61,7 +61,7 @@ def environment(parameters: Mapping[str, Any]) -> dict[str, str]:
 
 
 def recover_words(parameters: Mapping[str, Any]) -> list[str]:
-    """Return what follows `recover`: the nodes, and what is agreed to.
+    """Return what follows `recover`: the nodes, what is agreed to, and how it is done.
 
     >>> recover_words({"nodes": [1, 2], "at_most": "rewind"})
     ['--at-most=rewind', '1', '2']
@@ -70,6 +70,7 @@ def recover_words(parameters: Mapping[str, Any]) -> list[str]:
     words += ["--all-down"] if parameters.get("all_down") else []
     words += ["--yes"] if parameters.get("agree") else []
     words += ["--wait"] if parameters.get("wait") else []
+    words += [f"--at-once={parameters['at_once']}"] if parameters.get("at_once") is not None else []
     return [*words, *map(str, parameters.get("nodes") or [])]
 
 

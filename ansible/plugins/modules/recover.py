@@ -38,6 +38,11 @@ options:
       - Agree to at most what this method does. Anything beyond that is refused.
     type: str
     choices: [attach, repoint, catch-up, rewind, incremental, restore, command, delta, basebackup]
+  at_once:
+    description:
+      - Recover up to this many nodes at the same time.
+    type: int
+    default: 1
   wait:
     description:
       - If a recovery of the node is already running, wait until it has ended.
@@ -139,6 +144,7 @@ def main() -> None:
             "all_down": {"type": "bool", "default": False},
             "agree": {"type": "bool", "default": False},
             "at_most": {"type": "str", "choices": METHODS},
+            "at_once": {"type": "int", "default": 1},
             "wait": {"type": "bool", "default": False},
         },
         supports_check_mode=True,

@@ -21,6 +21,15 @@ SELECT id, node_id, state, percent, seconds_left FROM pgpool_recovery_progress O
 SET application_name = 'pgpool-recovery run 1';
 SELECT id, state FROM pgpool_recovery_progress ORDER BY id;
 RESET application_name;
+
+-- The time left of the whole run counts down by itself. One that is overdue, or has no runner, shows none.
+UPDATE pgpool_recovery_run SET expected_end_at = now() + interval '1 hour' WHERE id = 1;
+SELECT run_seconds_left FROM pgpool_recovery_progress WHERE id = 1;
+SET application_name = 'pgpool-recovery run 1';
+SELECT run_seconds_left BETWEEN 3500 AND 3600 AS counts_down FROM pgpool_recovery_progress WHERE id = 1;
+UPDATE pgpool_recovery_run SET expected_end_at = now() - interval '1 second' WHERE id = 1;
+SELECT run_seconds_left FROM pgpool_recovery_progress WHERE id = 1;
+RESET application_name;
 SELECT id, node_id, state, duration, exit_status FROM pgpool_recovery_history;
 
 -- The events of a run are deleted with it.

@@ -1,19 +1,17 @@
 """The words of a check for its estimates, and for the host on which to give a command."""
 
 from pgpool_recovery.domain.node import Target
-from pgpool_recovery.domain.quantity import pretty_size, rough_duration
-from pgpool_recovery.facts.facts import Facts
-from pgpool_recovery.facts.policy import Policy
-from pgpool_recovery.plan.meanwhile import transfer_rate
+from pgpool_recovery.domain.quantity import pretty_size
+from pgpool_recovery.plan.duration import NOT_KNOWN
 from pgpool_recovery.plan.plan import Plan
 
 
-def estimate(plan: Plan, facts: Facts, policy: Policy) -> str:
-    """Return the method, how much it moves, and roughly how long that takes."""
-    if plan.moved_bytes is None:
-        return f"{plan.method}"
-    time = rough_duration(plan.moved_bytes / transfer_rate(facts, policy))
-    return f"{plan.method}, about {pretty_size(plan.moved_bytes)} in about {time}"
+def estimate(plan: Plan) -> str:
+    """Return the method, how much it moves, and how long that takes, as far as that is known."""
+    moved = "" if plan.moved_bytes is None else f", about {pretty_size(plan.moved_bytes)}"
+    if plan.duration is not None:
+        return f"{plan.method}{moved or ','} in {plan.duration}"
+    return f"{plan.method}{moved}" + ("" if plan.work is None else f" ({NOT_KNOWN})")
 
 
 def on(node: Target) -> str:

@@ -87,6 +87,7 @@ class Kind(Enum):
     FAILOVER_SLOT = "failover slot", Severity.WARNING
     AWAITED_SLOT = "synchronized_standby_slots", Severity.ERROR
     SOURCE = "source of copies", Severity.WARNING
+    OWN_METHOD = "command of a method", Severity.WARNING
     STAGE_COMMAND = "stage command", Severity.ERROR
     RECOVERY_TIMEOUT = "recovery_timeout", Severity.WARNING
     RECOVERY_USER = "recovery_user", Severity.ERROR

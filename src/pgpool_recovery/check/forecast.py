@@ -111,7 +111,7 @@ def _of(
     report: Report, target: Target, facts: Facts, link: float | None, when: str
 ) -> Iterator[Finding]:
     """Report the outcome of two losses: of the server, and of its data as well."""
-    measured = replace(facts, link_bytes_per_s=link)
+    measured = replace(facts, link_bytes_per_s=link, paces=report.paces)
     stopped = make_plan(target, once_lost(measured), report.policy)
     emptied = make_plan(target, once_emptied(measured), report.policy)
     known: tuple[Rejection, ...] = ()
@@ -121,7 +121,7 @@ def _of(
             known += new
             yield from _refused(target, new, f"{when}a recovery of {target.name}{loss}")
     if isinstance(stopped, Plan) and isinstance(emptied, Plan):
-        first, second = (estimate(plan, measured, report.policy) for plan in (stopped, emptied))
+        first, second = estimate(stopped), estimate(emptied)
         yield Finding(
             Kind.FORECAST,
             target.node_id,

@@ -11,6 +11,7 @@ from pgpool_recovery.check.forecast import forecast
 from pgpool_recovery.check.host import hosts
 from pgpool_recovery.check.leftovers import leftovers
 from pgpool_recovery.check.mixture import mixtures
+from pgpool_recovery.check.own_method import own_methods
 from pgpool_recovery.check.pool import pool
 from pgpool_recovery.check.release import releases
 from pgpool_recovery.check.report import Report
@@ -30,6 +31,7 @@ LOOKS = (
     failover_slots,
     archives,
     source,
+    own_methods,
     pool,
     forecast,
 )

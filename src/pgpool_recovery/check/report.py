@@ -7,6 +7,7 @@ from pgpool_recovery.domain.node import Target
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.facts.facts import PrimaryFacts
 from pgpool_recovery.facts.node import NodeFacts, Problem, ServerFacts
+from pgpool_recovery.facts.pace import Pace
 from pgpool_recovery.facts.policy import Policy
 from pgpool_recovery.postgres.extension import ForeignOwner
 
@@ -43,7 +44,7 @@ class Report:
     `nodes` has the facts about the nodes that could be reached, by their place in the question, and
     `unreached` has the reason for each of the others. `primary_place` is the place of the primary.
     `version` is our own. `role` is that of recovery_user, if it is known. `checks_host_keys` is the
-    setting.
+    setting. `paces` are the recoveries on record that succeeded, the newest first.
     """
 
     question: CheckQuestion
@@ -56,6 +57,7 @@ class Report:
     policy: Policy
     version: str
     checks_host_keys: bool = True
+    paces: tuple[Pace, ...] = ()
 
     def target(self, place: int) -> Target:
         """Return a node as the question names it."""

@@ -254,8 +254,8 @@ def _node_of(event: OperatorEvent) -> NodeId | None:
 def _is_told_elsewhere(recorded: RecordedEvent, plan: tuple[str, ...]) -> bool:
     """Return whether a recorded event was, or will be, shown in another way.
 
-    That is the plan, if it equals the one shown apart from sizes, which may have grown since; and a
-    failure, which the outcome shows with its hint.
+    That is the plan, if it equals the one shown apart from sizes and times, which may have grown
+    since; and a failure, which the outcome shows with its hint.
     """
     if recorded.kind == PLAN_MADE:
         return _without_sizes(recorded.line) == _without_sizes("\n".join(plan))
@@ -263,4 +263,4 @@ def _is_told_elsewhere(recorded: RecordedEvent, plan: tuple[str, ...]) -> bool:
 
 
 def _without_sizes(text: str) -> str:
-    return re.sub(r"\d+ (bytes|kB|MB|GB|TB)", "SIZE", text)
+    return re.sub(r"\d+ (bytes|kB|MB|GB|TB|s|min|h)\b", "SIZE", text)

@@ -39,6 +39,9 @@ class RunProgress:
     total_bytes: int | None = about("how much it will move in total, as far as that is known")
     bytes_per_s: float | None = about("the current rate")
     seconds_left: float | None = about("how long the current step will take at that rate")
+    run_seconds_left: float | None = about(
+        "how long the whole recovery will take, if an earlier one shows that"
+    )
     started_at: datetime | None = about("when the recovery began")
     elapsed_s: float | None = about("how long ago that was, in seconds")
     backend_pid: int | None = about("the backend on the primary that runs it")

@@ -3,17 +3,22 @@
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from pgpool_recovery.domain.quantity import pretty_size
+from pgpool_recovery.domain.quantity import pretty_duration, pretty_rate, pretty_size
 from pgpool_recovery.domain.record import names_of, record, replace
 from pgpool_recovery.domain.text import first_of, one_line
+from pgpool_recovery.domain.work import Work
 
 
 @record
 class PlanMade:
-    """The plan that the run follows: its method, and the sentences that an operator reads."""
+    """The plan that the run follows: its method, and the sentences that an operator reads.
+
+    `work` is its longest step, if it is known how much that works through.
+    """
 
     method: str
     sentences: tuple[str, ...]
+    work: Work | None = None
 
 
 @record
@@ -116,9 +121,9 @@ def as_text(event: Event) -> list[str]:
     """Return the lines that describe an event to a person, free of line breaks.
 
     >>> as_text(Progress(512 * 2**20, 2**30, 64 * 2**20))
-    ['512 MB of 1024 MB (50 %), 64.0 MB/s, 8 s left']
+    ['512 MB of 1024 MB (50 %), 64 MB/s, 8.0 s left']
     >>> as_text(Progress(2**20, 2**21, 2**20, is_comparison=True))
-    ['1024 kB of 2048 kB compared (50 %), 1.0 MB/s, 1 s left']
+    ['1024 kB of 2048 kB compared (50 %), 1024 kB/s, 1.0 s left']
     """
     return [one_line(line) for line in _lines(event)]
 
@@ -149,7 +154,9 @@ def _lines(event: Event) -> list[str]:
         case StepStarted(sentence, number, count):
             return [f"step {number} of {count}: {sentence}"]
         case StepFinished(number, count, seconds):
-            return [f"step {number} of {count} took {seconds:.1f} s"] * (seconds >= TOLD_SECONDS)
+            return [f"step {number} of {count} took {pretty_duration(seconds)}"] * (
+                seconds >= TOLD_SECONDS
+            )
         case Progress():
             return [_progress_text(event)]
         case Moved() | GotOn():
@@ -159,18 +166,17 @@ def _lines(event: Event) -> list[str]:
         case Undoing(sentence):
             return [sentence]
         case Finished(sentence, seconds):
-            return [f"{sentence} ({seconds:.1f} s)"]
+            return [f"{sentence} ({pretty_duration(seconds)})"]
 
 
 def _progress_text(progress: Progress) -> str:
     if progress.total_bytes == 0:
-        rate = f"{progress.bytes_per_s / 2**20:.1f} MB/s"
-        return f"{pretty_size(progress.done_bytes)}, {rate}"
+        return f"{pretty_size(progress.done_bytes)}, {pretty_rate(progress.bytes_per_s)}"
     text = f"{pretty_size(progress.done_bytes)} of {pretty_size(progress.total_bytes)}"
     text += " compared" if progress.is_comparison else ""
     if progress.total_bytes > 0:
         text += f" ({min(100, 100 * progress.done_bytes // progress.total_bytes)} %)"
     if progress.bytes_per_s > 0:
         left = max(0, progress.total_bytes - progress.done_bytes) / progress.bytes_per_s
-        text += f", {progress.bytes_per_s / 2**20:.1f} MB/s, {left:.0f} s left"
+        text += f", {pretty_rate(progress.bytes_per_s)}, {pretty_duration(left)} left"
     return text

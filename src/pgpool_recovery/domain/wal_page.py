@@ -14,8 +14,9 @@ SHORT_DATA = 255  # XLR_BLOCK_ID_DATA_SHORT
 CHECKPOINT_SHUTDOWN = 0x00  # XLOG_CHECKPOINT_SHUTDOWN of the resource manager XLOG (number 0).
 OWN_BITS = 0xF0  # The bits of xl_info that belong to the resource manager (XLR_RMGR_INFO_MASK).
 HAS_LONG_HEADER = 0x0002  # XLP_LONG_HEADER, set on the first page of each segment.
-MAGICS = {14: 0xD10D, 15: 0xD110, 16: 0xD113, 17: 0xD116, 18: 0xD118}
-"""XLOG_PAGE_MAGIC of each major version (xlog_internal.h)."""
+MAGICS = {14: 0xD10D, 15: 0xD110, 16: 0xD113, 17: 0xD116, 18: 0xD118, 19: 0xD122}
+"""XLOG_PAGE_MAGIC of each major version (xlog_internal.h), as its server has written it
+(tests/unit/programs/test_wal_header.py)."""
 ANY_MAGIC, MAGIC_BITS = 0xD100, 0xFF00
 """What the magic numbers of all versions have in common."""
 

@@ -6,7 +6,10 @@ from pgpool_recovery.domain.wal import Lsn, Point
 
 @record
 class BlockFormat:
-    """How the files of a cluster are made; `version_directory` is its directory in tablespaces."""
+    """Whose files they are, and how they are made.
+
+    `version_directory` is the cluster's directory in each tablespace.
+    """
 
     system_identifier: str
     version_directory: str

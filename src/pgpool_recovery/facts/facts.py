@@ -13,6 +13,7 @@ from pgpool_recovery.facts.backup import Backup, NoBackup
 from pgpool_recovery.facts.leftover import NO_FILES, LeftFiles, Leftover
 from pgpool_recovery.facts.own_method import OwnMethod
 from pgpool_recovery.facts.own_wal import NO_WAL, Compared, OwnWal
+from pgpool_recovery.facts.pace import Pace
 from pgpool_recovery.facts.rejection import Rejection
 from pgpool_recovery.facts.running import Running
 from pgpool_recovery.facts.source import Source
@@ -388,7 +389,8 @@ class Facts:
     target's WAL with the primary's. `own_methods` are the commands of the settings for this node.
     `sources` are the nodes from which a copy might be read; None if that was not examined.
     `archived_wal` are the archives that were tried for the WAL that the primary no longer has, each
-    call for at most `archive_s`.
+    call for at most `archive_s`. `paces` are the recoveries on record that succeeded, of all nodes,
+    the newest first.
     """
 
     primary: PrimaryFacts
@@ -408,3 +410,4 @@ class Facts:
     sources: tuple[Source, ...] | None = None
     archived_wal: tuple[ArchivedWal, ...] = ()
     archive_s: float = 10.0
+    paces: tuple[Pace, ...] = ()

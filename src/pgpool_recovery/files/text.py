@@ -77,14 +77,6 @@ def read_lines(path: Path, limit_bytes: int = MAX_BYTES) -> list[str]:
     return lines_of(read_text(path, limit_bytes))
 
 
-def read_words(path: Path, limit_bytes: int = MAX_BYTES) -> list[str]:
-    """Return the words of a file that ends each with a NUL, as proc_pid_cmdline(5) does.
-
-    The last word is empty if the file is complete. Raises OSError.
-    """
-    return read_text(path, limit_bytes).split("\0")
-
-
 __all__ = [
     "MAX_BYTES",
     "bytes_of",
@@ -94,6 +86,5 @@ __all__ = [
     "read_lines",
     "read_opened",
     "read_text",
-    "read_words",
     "text_of",
 ]

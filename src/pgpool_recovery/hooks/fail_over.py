@@ -10,6 +10,7 @@ from pgpool_recovery.control.cluster import Node
 from pgpool_recovery.domain.error import RecoveryError
 from pgpool_recovery.domain.event import Say
 from pgpool_recovery.domain.node import NodeId
+from pgpool_recovery.domain.quantity import pretty_duration
 from pgpool_recovery.domain.record import replace
 from pgpool_recovery.hooks.call import Call
 from pgpool_recovery.hooks.choice import (
@@ -172,7 +173,7 @@ def _wait_for_end(
         within_s=settings.timeout.stop_s,
         is_over=lambda: any(is_complete(node, stop, view) for node in stop.successors),
     )
-    say(f"{old.name} has stopped after {time.monotonic() - began:.1f} s")
+    say(f"{old.name} has stopped after {pretty_duration(time.monotonic() - began)}")
 
 
 @contextmanager

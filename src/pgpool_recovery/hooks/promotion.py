@@ -8,6 +8,7 @@ from pgpool_recovery.control.cluster import Node, connect_to
 from pgpool_recovery.control.leftover_slots import drop_leftover_slots
 from pgpool_recovery.domain.error import RecoveryError, Unreachable, Unverified
 from pgpool_recovery.domain.event import Say
+from pgpool_recovery.domain.quantity import pretty_duration
 from pgpool_recovery.domain.wal import Lsn, lsn_text
 from pgpool_recovery.hooks.choice import PromoteNode
 from pgpool_recovery.hooks.observe import View, standing_of
@@ -96,7 +97,7 @@ def _promote(node: Node, view: View, settings: Settings, say: Say) -> None:
         say(error.in_a_line)
     after = _wait_for_writes(node, view, before, began, within_s)
     say(
-        f"{node.name} accepts writes after {time.monotonic() - began:.1f} s, "
+        f"{node.name} accepts writes after {pretty_duration(time.monotonic() - began)}, "
         f"on timeline {after.timeline} since {lsn_text(before.position)}"
     )
 

@@ -1,4 +1,7 @@
-"""Report the progress of a transfer, at a rate that a person can follow."""
+"""Report the progress of a step, at a rate that a person can follow, however often it is counted.
+
+Nothing else makes a Progress event (tests/unit/host/test_meter.py).
+"""
 
 import time
 
@@ -8,11 +11,15 @@ TOLD_EVERY_S = 1.0
 
 
 class Meter:
-    """Turns a growing count of bytes into Progress events."""
+    """Turns a growing count of bytes into Progress events.
 
-    def __init__(self, emit: Emit, total_bytes: int = 0) -> None:
+    `is_comparison`: the bytes are compared, not moved.
+    """
+
+    def __init__(self, emit: Emit, total_bytes: int = 0, *, is_comparison: bool = False) -> None:
         self._emit = emit
         self._total_bytes = total_bytes
+        self._is_comparison = is_comparison
         self._began = self._told = time.monotonic()
         self.done_bytes = 0
         """The last count."""
@@ -28,4 +35,4 @@ class Meter:
         if now - self._told >= TOLD_EVERY_S:
             self._told = now
             rate = done_bytes / (now - self._began)
-            self._emit(Progress(done_bytes, total_bytes, bytes_per_s=rate))
+            self._emit(Progress(done_bytes, total_bytes, rate, is_comparison=self._is_comparison))

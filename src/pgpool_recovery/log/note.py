@@ -130,15 +130,20 @@ class Span:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        from pgpool_recovery.domain.error import Cancelled
         from pgpool_recovery.log.short import name_of
 
         # The line of the beginning has them in full.
         values = self._values if self._is_brief else tuple(map(name_of, self._values))
-        result = self._result if error is None else (error,)
-        how = (
-            f"{'ended' if error is None else 'failed'} after {time.monotonic() - self._began:.3f} s"
-        )
-        note(f"{self._what} {how}{': {}' * len(result)}", *values, *result)
+        result: tuple[object, ...] = ()
+        if error is None:
+            how, result = "ended", self._result
+        elif isinstance(error, Cancelled):
+            how = "was stopped"  # Perhaps by us: pg_receivewal ends in no other way.
+        else:
+            how, result = "failed", (error,)
+        after = f"{how} after {time.monotonic() - self._began:.3f} s"
+        note(f"{self._what} {after}{': {}' * len(result)}", *values, *result)
 
 
 class _Off:

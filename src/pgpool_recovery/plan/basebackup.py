@@ -11,6 +11,7 @@ from pgpool_recovery.facts.step.moving import PutOldBack, RemoveOld, Reserve, Sw
 from pgpool_recovery.facts.step.step import Step
 from pgpool_recovery.facts.step.transfer import CopyBaseBackup
 from pgpool_recovery.plan.compression import compression, workers
+from pgpool_recovery.plan.duration import duration_of
 from pgpool_recovery.plan.meanwhile import Meanwhile, meanwhile
 from pgpool_recovery.plan.plan import OldData, Plan
 from pgpool_recovery.plan.refusal import reject_replacement
@@ -49,6 +50,7 @@ def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
         summary=f"a full copy{reading.whence}",
         slot_name=situation.target.slot_name,
         moved_bytes=copy_bytes,
+        work_bytes=copy_bytes,
         old_data=old_data,
         steps=steps_beside(situation, copy),
         needs=tuple(
@@ -76,7 +78,9 @@ def steps_beside(situation: Situation, copy: Step, *, keeps_copy: bool = False) 
 
 
 def _forecast(situation: Situation) -> Meanwhile | None:
-    return meanwhile(situation.facts, situation.policy, situation.facts.primary.copy_bytes)
+    size = situation.facts.primary.copy_bytes
+    known = duration_of(situation, Method.BASEBACKUP, size)
+    return meanwhile(situation.facts, situation.policy, size, known)
 
 
 def spaces_of(situation: Situation) -> tuple[Space, ...]:

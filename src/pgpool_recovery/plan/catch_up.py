@@ -67,12 +67,14 @@ def _plan(situation: Situation, archive: FromArchive | None) -> Plan:
     else:
         new = tuple(space.location for space in new_tablespaces(situation))
         steps.append(replace(situation.repoint(), new_locations=new, restore_command=command))
+    moved_bytes = situation.wal.bytes_since(situation.wal.begin_of(needed).lsn)
     return Plan(
         target_name=situation.name,
         method=Method.CATCH_UP,
         summary="only WAL" + ("" if archive is None else ", from the archive"),
         slot_name=situation.target.slot_name,
-        moved_bytes=situation.wal.bytes_since(situation.wal.begin_of(needed).lsn),
+        moved_bytes=moved_bytes,
+        work_bytes=moved_bytes,
         old_data=OldData.OUT if situation.is_taken_out else OldData.KEPT,
         steps=tuple(steps),
         needed_segment=held,

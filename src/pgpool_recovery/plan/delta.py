@@ -6,12 +6,11 @@ method can use: diverged, half changed, of an old major. PostgreSQL 14 and later
 """
 
 from collections.abc import Iterator
-from math import ceil
 
 from pgpool_recovery.domain.quantity import pretty_size
 from pgpool_recovery.domain.record import replace
 from pgpool_recovery.facts.access import reject_source
-from pgpool_recovery.facts.policy import KeepOld, Method, Verify, kilobytes
+from pgpool_recovery.facts.policy import KeepOld, Method, Verify
 from pgpool_recovery.facts.rejection import Rejection
 from pgpool_recovery.facts.step.transfer import Delta
 from pgpool_recovery.plan.basebackup import (
@@ -20,6 +19,7 @@ from pgpool_recovery.plan.basebackup import (
     spaces_of,
     steps_beside,
 )
+from pgpool_recovery.plan.duration import duration_of
 from pgpool_recovery.plan.in_place import (
     changes_clone,
     in_place_steps,
@@ -57,6 +57,7 @@ def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
         summary=f"the blocks that differ{reading.whence}, and WAL",
         slot_name=situation.target.slot_name,
         moved_bytes=None,
+        work_bytes=situation.facts.primary.copy_bytes,
         old_data=old_data(situation),
         needs=room_to_grow(situation),
         steps=in_place_steps(situation, [delta_step(situation), *after_changes(situation)]),
@@ -90,6 +91,7 @@ def _whole(situation: Situation, reading: Reading) -> Plan | tuple[Rejection, ..
         summary=f"what an interrupted copy lacks; it had copied {pretty_size(copy.size_bytes)}",
         slot_name=situation.target.slot_name,
         moved_bytes=max(0, situation.facts.primary.copy_bytes - copy.size_bytes),
+        work_bytes=situation.facts.primary.copy_bytes,
         old_data=old_data,
         needs=tuple(space.room(is_freed=is_freed) for space in spaces_of(situation)),
         steps=steps_beside(situation, step, keeps_copy=True),
@@ -106,6 +108,9 @@ def _whole(situation: Situation, reading: Reading) -> Plan | tuple[Rejection, ..
 def _forecast(situation: Situation) -> Meanwhile | None:
     """Return the forecast: all files are read, and what differs is sent, as far as it is known."""
     facts, policy = situation.facts, situation.policy
+    known = duration_of(situation, Method.DELTA, facts.primary.copy_bytes)
+    if known is not None and known.after_s is not None:
+        return meanwhile(facts, policy, facts.primary.copy_bytes, known)
     unsent = replace(facts, link_bytes_per_s=None)
     reading = meanwhile(unsent, policy, facts.primary.copy_bytes)
     sending = meanwhile(facts, policy, facts.changed_bytes)
@@ -129,13 +134,12 @@ def delta_step(situation: Situation) -> Delta:
 
 
 def _what_is_read(situation: Situation, reading: Reading) -> str:
-    """Return the note about what the comparison costs, which is not known from what is moved."""
+    """Return the note about what is read, which is not known from what is moved."""
     size, rate = situation.facts.primary.copy_bytes, situation.policy.max_rate
     what = f"about {pretty_size(size)} is read on {reading.server} and on {situation.name}"
     if rate is None:
         return f"{what}, in the background, without a limit (max_rate)"
-    seconds = ceil(size / 1024 / kilobytes(rate))
-    return f"{what}, at most {rate} per second (max_rate), so it takes at least {seconds} s"
+    return f"{what}, at most {rate} per second (max_rate)"
 
 
 def _reject(situation: Situation) -> Iterator[Rejection]:

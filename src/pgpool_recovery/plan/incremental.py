@@ -11,6 +11,7 @@ from pgpool_recovery.facts.policy import Method, Verify
 from pgpool_recovery.facts.rejection import Rejection
 from pgpool_recovery.facts.step.transfer import Incremental
 from pgpool_recovery.plan.compression import compression, workers
+from pgpool_recovery.plan.duration import duration_of
 from pgpool_recovery.plan.in_place import (
     in_place_steps,
     locations,
@@ -44,6 +45,7 @@ def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
         summary="the blocks that changed, and WAL",
         slot_name=situation.target.slot_name,
         moved_bytes=situation.facts.changed_bytes,
+        work_bytes=situation.facts.changed_bytes,
         old_data=old_data(situation),
         needs=room_to_grow(situation),
         forecast=forecast,
@@ -53,7 +55,9 @@ def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
 
 
 def _forecast(situation: Situation) -> Meanwhile | None:
-    return meanwhile(situation.facts, situation.policy, situation.facts.changed_bytes)
+    size = situation.facts.changed_bytes
+    known = duration_of(situation, Method.INCREMENTAL, size)
+    return meanwhile(situation.facts, situation.policy, size, known)
 
 
 def incremental_step(situation: Situation) -> Incremental:

@@ -18,6 +18,7 @@ from pgpool_recovery.plan import (
     restore,
     rewind,
 )
+from pgpool_recovery.plan.duration import duration_of
 from pgpool_recovery.plan.given_up import given_up
 from pgpool_recovery.plan.partial_copy import keeping_copy, notes_on_copy
 from pgpool_recovery.plan.plan import PassedOver, Plan
@@ -104,7 +105,14 @@ def _told(made: Plan, situation: Situation, passed: Iterable[PassedOver]) -> Pla
     has_copy = situation.facts.target.copy is not None
     steps = keeping_copy(made.method, made.steps) if has_copy else made.steps
     said = (*said, *notes_on_copy(situation, steps))
-    return replace(made, passed_over=over, notes=said, gives_up=lost, steps=steps)
+    return replace(
+        made,
+        passed_over=over,
+        notes=said,
+        gives_up=lost,
+        steps=steps,
+        duration=duration_of(situation, made.method, made.work_bytes),
+    )
 
 
 def _is_no_news(method: Method, made: tuple[Rejection, ...]) -> bool:

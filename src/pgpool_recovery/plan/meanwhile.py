@@ -1,15 +1,16 @@
-"""How long a transfer will take, and how much WAL the primary writes meanwhile."""
+"""How much WAL the primary writes while a transfer runs."""
 
 from collections.abc import Iterator
 
-from pgpool_recovery.domain.quantity import pretty_size, rough_duration
+from pgpool_recovery.domain.quantity import pretty_rate, pretty_size, rough_duration
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.facts.facts import Facts, PrimaryFacts
 from pgpool_recovery.facts.policy import Policy, kilobytes
 from pgpool_recovery.facts.rejection import Rejection
+from pgpool_recovery.plan.duration import Duration
 
 ASSUMED_BYTES_PER_S = 200e6
-"""What an average disk writes; how fast the target's is, nobody knows before the copy."""
+"""What an average disk writes; how fast the target's is, nobody knows before the first copy."""
 OBSERVED_FROM_S = 60.0
 """WAL written in a shorter time is counted as if it were that of this time: a checkpoint that has
 just begun is followed by full-page images, and says nothing about the next hour."""
@@ -33,7 +34,7 @@ class Meanwhile:
 
     def __str__(self) -> str:
         size, time = pretty_size(self.wal_bytes), rough_duration(self.seconds)
-        rate = f"{self.wal_bytes_per_s / 2**20:.1f} MB/s"
+        rate = pretty_rate(self.wal_bytes_per_s)
         return f"about {size} of WAL will be written meanwhile ({rate} for about {time})"
 
 
@@ -68,11 +69,18 @@ def transfer_rate(facts: Facts, policy: Policy) -> float:
     return min(known)
 
 
-def meanwhile(facts: Facts, policy: Policy, moved_bytes: int | None) -> Meanwhile | None:
-    """Return the forecast for a transfer of that size; None if the primary's rate is not known."""
+def meanwhile(
+    facts: Facts, policy: Policy, moved_bytes: int | None, known: Duration | None = None
+) -> Meanwhile | None:
+    """Return the forecast for a transfer of that size; None if the primary's rate is not known.
+
+    `known` is how long it will take if an earlier recovery shows that.
+    """
     rate = facts.primary.wal_bytes_per_s
     if rate is None or moved_bytes is None:
         return None
+    if known is not None and known.after_s is not None:
+        return Meanwhile(known.work_s, rate)
     return Meanwhile(moved_bytes / transfer_rate(facts, policy), rate)
 
 

@@ -6,20 +6,26 @@ from pgpool_recovery.domain.node import NodeId
 from pgpool_recovery.domain.quantity import pretty_size
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.text import with_detail
+from pgpool_recovery.domain.work import Work
 from pgpool_recovery.facts.archived_wal import FromArchive
 from pgpool_recovery.facts.policy import Method
 from pgpool_recovery.facts.rejection import Rejection
 from pgpool_recovery.facts.step.moving import RemoveOld
 from pgpool_recovery.facts.step.step import Step
 from pgpool_recovery.facts.step.transfer import (
+    CopyBaseBackup,
     Delta,
     Incremental,
     RestoreBackup,
     Rewind,
     RunCommand,
 )
+from pgpool_recovery.plan.duration import NOT_KNOWN, Duration
 from pgpool_recovery.plan.meanwhile import WORTH_SAYING_BYTES, Meanwhile
 from pgpool_recovery.plan.space import Room
+
+WORKING = (CopyBaseBackup, Delta, Incremental, RestoreBackup, Rewind)
+"""The steps that take longest in their plans, and as long as there are bytes to work through."""
 
 
 class OldData(Enum):
@@ -61,12 +67,14 @@ class Plan:
     """What a recovery will do.
 
     `moved_bytes` is an estimate of what goes over the network; None if it cannot be known in
-    advance. `needed_segment` is the first WAL segment that the primary must still have when all
-    steps are done; None if it does not matter. `gives_up` is the sentence about what the target has
-    and the primary does not, if that is lost. `forecast` is how long the transfer will take, if it
-    is known how much WAL the primary writes meanwhile. `source` is the standby from which a copy is
-    read; None if that is the primary. `from_archive` is the WAL that the standby gets from an
-    archive before it streams. `own` is the name of the command of the settings that makes the data.
+    advance. `work_bytes` is an estimate of what its longest step works through, and `duration` how
+    long that and the rest will take; None if it is not known. `needed_segment` is the first WAL
+    segment that the primary must still have when all steps are done; None if it does not matter.
+    `gives_up` is the sentence about what the target has and the primary does not, if that is lost.
+    `forecast` is how much WAL the primary writes during the transfer, if that is known. `source`
+    is the standby from which a copy is read; None if that is the primary. `from_archive` is the WAL
+    that the standby gets from an archive before it streams. `own` is the name of the command of the
+    settings that makes the data.
     """
 
     target_name: str
@@ -85,6 +93,19 @@ class Plan:
     forecast: Meanwhile | None = None
     source: NodeId | None = None
     from_archive: FromArchive | None = None
+    work_bytes: int | None = None
+    duration: Duration | None = None
+
+    @property
+    def work(self) -> Work | None:
+        """The longest step; None if it is not known how much it works through."""
+        numbers = (n for n, step in enumerate(self.steps, 1) if isinstance(step, WORKING))
+        number = next(numbers, None)
+        if number is None or self.work_bytes is None:
+            return None
+        if self.duration is None:
+            return Work(number, self.work_bytes)
+        return Work(number, self.work_bytes, self.duration.work_s, self.duration.after_s)
 
     @property
     def point_of_no_return(self) -> Step | None:
@@ -99,6 +120,7 @@ class Plan:
         moves = "" if self.moved_bytes is None else f", about {pretty_size(self.moved_bytes)}"
         sentences = (
             f"plan: {self.method}: {self.summary}{moves}",
+            *self._takes(),
             *(str(passed) for passed in self.passed_over),
             self.old_data.value,
             *([] if self.gives_up is None else [self.gives_up]),
@@ -112,6 +134,12 @@ class Plan:
             *(f"note: {note}" for note in self.notes),
         )
         return tuple(" ".join(sentence.split("\n")) for sentence in sentences)
+
+    def _takes(self) -> list[str]:
+        """Return how long it takes, if it has a step of which that could be known."""
+        if self.duration is not None:
+            return [f"it takes {self.duration}"]
+        return [] if self.work is None else [f"how long it takes is not known: {NOT_KNOWN}"]
 
     @property
     def _writes_much(self) -> bool:

@@ -82,12 +82,14 @@ def _plan(situation: Situation, running: RunningServer, archive: FromArchive | N
         drops_restore_command=is_broken(situation.facts),
         restore_command=set_command(archive),
     )
+    moved_bytes = situation.wal.bytes_since(situation.wal.begin_of(needed).lsn)
     return Plan(
         target_name=situation.name,
         method=Method.REPOINT,
         summary=f"new settings and WAL{_from(archive)}; its server keeps running",
         slot_name=situation.target.slot_name,
-        moved_bytes=situation.wal.bytes_since(situation.wal.begin_of(needed).lsn),
+        moved_bytes=moved_bytes,
+        work_bytes=moved_bytes,
         old_data=OldData.KEPT,
         steps=(
             Reserve(situation.places),

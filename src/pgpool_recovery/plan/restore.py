@@ -16,6 +16,7 @@ from pgpool_recovery.facts.backup import Backup, NoBackup, Repository, Restorati
 from pgpool_recovery.facts.policy import Method
 from pgpool_recovery.facts.rejection import Rejection
 from pgpool_recovery.facts.step.transfer import RestoreBackup
+from pgpool_recovery.plan.duration import duration_of
 from pgpool_recovery.plan.in_place import (
     changes_clone,
     in_place_steps,
@@ -64,6 +65,7 @@ def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
         summary=f"what differs from backup {backup.repository.label} of the repository, and WAL",
         slot_name=situation.target.slot_name,
         moved_bytes=None,
+        work_bytes=backup.repository.size_bytes,
         old_data=old_data(situation),
         needs=room_to_grow(situation),
         notes=tuple(notes_on_kept_wal(situation.facts.primary, _forecast(situation))),
@@ -97,7 +99,9 @@ def _reject(situation: Situation) -> Iterator[Rejection]:
 
 def _forecast(situation: Situation) -> Meanwhile | None:
     """Return the forecast for a backup of which nothing is there yet; how much is, nobody knows."""
-    return meanwhile(situation.facts, situation.policy, situation.facts.primary.copy_bytes)
+    size = situation.facts.primary.copy_bytes
+    known = duration_of(situation, Method.RESTORE, size)
+    return meanwhile(situation.facts, situation.policy, size, known)
 
 
 def reject_restore(

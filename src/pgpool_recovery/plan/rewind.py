@@ -83,6 +83,7 @@ def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
         summary=summary,
         slot_name=situation.target.slot_name,
         moved_bytes=_moved_bytes(situation, control, fork, archive),
+        work_bytes=None if needs_more else _rewound_bytes(situation, control, fork),
         old_data=old_data(situation),
         needs=room_to_grow(situation),
         steps=in_place_steps(
@@ -110,18 +111,26 @@ def _then(situation: Situation, fork: Lsn) -> str:
 def _moved_bytes(
     situation: Situation, control: ControlData, fork: Lsn, archive: FromArchive | None
 ) -> int:
-    """Return an estimate: all of pg_wal, and the pages that the target changed after the fork.
+    """Return an estimate: what pg_rewind copies, and what follows.
 
-    The incremental base backup is added if one follows, or the WAL from an archive. pg_rewind
-    copies every file that is not a relation file as a whole (decide_file_action in filemap.c).
+    That is the incremental base backup, or the WAL from an archive.
     """
-    minimum_end = control.checkpoint if control.minimum_end is None else control.minimum_end.lsn
-    changed_there = max(control.checkpoint, minimum_end, fork) - fork
     follows = 0 if _keeps(situation, fork) else situation.facts.changed_bytes or 0
     if archive is not None:
         follows = archive.size_bytes
+    return _rewound_bytes(situation, control, fork) + follows
+
+
+def _rewound_bytes(situation: Situation, control: ControlData, fork: Lsn) -> int:
+    """Return an estimate: all of pg_wal, and the pages that the target changed after the fork.
+
+    pg_rewind copies every file that is not a relation file as a whole (decide_file_action in
+    filemap.c).
+    """
+    minimum_end = control.checkpoint if control.minimum_end is None else control.minimum_end.lsn
+    changed_there = max(control.checkpoint, minimum_end, fork) - fork
     primary = situation.facts.primary
-    return primary.access.kept_bytes + primary.wal_bytes + changed_there + follows
+    return primary.access.kept_bytes + primary.wal_bytes + changed_there
 
 
 def _keeps(situation: Situation, fork: Lsn) -> bool:

@@ -23,6 +23,7 @@ from pgpool_recovery.domain.event import Emit, Event, Progress
 from pgpool_recovery.domain.quantity import pretty_size
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.facts.blocks import SentBlocks
+from pgpool_recovery.host.meter import Meter
 from pgpool_recovery.run.batches import Batch, batches_of
 from pgpool_recovery.run.party import Deadlines
 from pgpool_recovery.run.shield import shielded
@@ -41,7 +42,6 @@ from pgpool_recovery.talk.request.steps import Expect
 T = TypeVar("T")
 PAGE_FILES = 2000
 TICK_S = 0.2
-TOLD_EVERY_S = 1.0
 THREADS_END_WITHIN_S = 60.0
 
 
@@ -118,7 +118,7 @@ class Channels:
         self._total_bytes = 0
         self._share = wires.max_bytes_per_s
         """How much each thread may read in a second."""
-        self._began = self._told = time.monotonic()
+        self._meter = Meter(emit, is_comparison=True)
 
     def carry_out(self) -> Totals:
         """Make all files of the target like those of the source; return what was done."""
@@ -192,12 +192,8 @@ class Channels:
     def _tell(self) -> None:
         while not self._said.empty():
             self._emit(self._said.get_nowait())
-        now = time.monotonic()
-        if now - self._told >= TOLD_EVERY_S and self._total_bytes > 0:
-            self._told = now
-            done = self._done_bytes()
-            rate = done / (now - self._began)
-            self._emit(Progress(done, self._total_bytes, rate, is_comparison=True))
+        if self._total_bytes > 0:
+            self._meter.tell(self._done_bytes(), self._total_bytes)
 
     def _done_bytes(self) -> int:
         return self._totals.read_bytes + sum(self._reading)

@@ -6,13 +6,12 @@ use: clients may be connected to it, and an unexpected primary may have the only
 wrote. So it is stopped only if the policy allows that for running servers (`stop_running`).
 """
 
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import NotStreaming, RecoveryError, Unverified
-from pgpool_recovery.domain.event import Emit, Event, Progress, Said
+from pgpool_recovery.domain.event import Emit, Event, Said
 from pgpool_recovery.domain.node import Target
 from pgpool_recovery.domain.standby import (
     WAITING,
@@ -25,6 +24,7 @@ from pgpool_recovery.domain.standby import (
 )
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.facts.policy import Policy, StopRunning
+from pgpool_recovery.host.meter import Meter
 from pgpool_recovery.plan.in_place import MAX_FAILED_STARTS
 from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.talk.conversation import Conversation
@@ -35,7 +35,6 @@ from pgpool_recovery.verify.streaming import Expected, SeenStandby, watch
 if TYPE_CHECKING:
     from pgpool_recovery.domain.wal import Lsn
 
-TOLD_EVERY_S = 5.0
 ANOTHER_METHOD = "Recover the node again: another method will be used."
 FIX_IT = "Fix what its log reports, then recover the node again."
 AGAIN = "Then recover the node again."
@@ -80,21 +79,16 @@ class Replay:
     """Reports how far a standby has replayed that does not stream yet, as from an archive."""
 
     def __init__(self, emit: Emit) -> None:
-        self._emit = emit
-        self._began = self._told = time.monotonic()
+        self._meter = Meter(emit)
         self._first: Lsn | None = None
 
     def look(self, node: StandbyFacts, upstream: UpstreamFacts) -> None:
-        """Take an observation, and report it if the last report was a while ago."""
-        now, reached = time.monotonic(), node.replayed
+        """Take an observation."""
+        reached = node.replayed
         if reached is None or upstream.written is None or node.receiver is not None:
             return
         self._first = reached if self._first is None else self._first
-        if now - self._told >= TOLD_EVERY_S:
-            self._told = now
-            done = reached - self._first
-            total = upstream.written - self._first
-            self._emit(Progress(done, total, done / (now - self._began)))
+        self._meter.tell(reached - self._first, upstream.written - self._first)
 
 
 def _told_of_delay(target: Target, node: StandbyFacts) -> Event:

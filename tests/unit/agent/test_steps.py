@@ -14,7 +14,7 @@ from pgpool_recovery.agent.directory.journal import JOURNAL, Journal
 from pgpool_recovery.agent.directory.own_login import OwnLogin
 from pgpool_recovery.agent.steps.steps import Steps, needs_stopped
 from pgpool_recovery.domain.directory_state import Change, Changed
-from pgpool_recovery.domain.error import Busy, Refused
+from pgpool_recovery.domain.error import Busy, RecoveryError, Refused
 from pgpool_recovery.domain.event import Event, Progress
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.facts.own_method import OwnMethod
@@ -129,7 +129,7 @@ IN_PLACE: dict[str, Callable[[Steps, Places], object]] = {
         step_of(RunCommand, places, method=OwnMethod("own", ("x",), keep_data=True)), 10, 5
     ),
     "incremental": lambda steps, places: steps.incremental.begin(
-        BeginIncremental(step_of(Incremental, places), ()), Limits()
+        BeginIncremental(step_of(Incremental, places), ()), steps.reserved(), Limits()
     ),
     "delta": lambda steps, places: steps.delta.begin(
         step_of(BeginDelta, places, step=step_of(Delta, places, is_whole=False)), steps.reserved()
@@ -152,6 +152,34 @@ def test_two_names_of_one_file_are_refused_by_each_method_that_writes_into_it(
     with pytest.raises(Refused, match="are the same file"):
         begins(steps, places)
     assert steps.undo() is TargetState.UNTOUCHED
+
+
+@pytest.mark.parametrize("is_half_changed", [True, False])
+@pytest.mark.parametrize("begins", IN_PLACE.values(), ids=IN_PLACE)
+def test_what_the_disk_did_not_take_is_not_believed(
+    places: Places,
+    steps: Steps,
+    begins: Callable[[Steps, Places], object],
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    is_half_changed: bool,
+) -> None:
+    """The system keeps it in its cache, where a comparison would find it (fsync(2) has failed)."""
+    changed = Path(places.data.new) / "base/5/16384"
+    changed.parent.mkdir(parents=True)
+    changed.write_bytes(b"written")
+
+    def forget(descriptor: int, *_words: int) -> None:
+        """Do what the system does: from now on, everybody reads what the disk has."""
+        assert os.path.samestat(os.fstat(descriptor), changed.stat())
+        changed.write_bytes(b"as before")
+
+    monkeypatch.setattr(os, "posix_fadvise", forget)
+    if is_half_changed:
+        journal_of(steps).take(Change(Method.REWIND))
+    with pytest.raises((AttributeError, RecoveryError)):  # Only its places are there.
+        begins(steps, places)
+    assert changed.read_bytes() == (b"as before" if is_half_changed else b"written")
 
 
 def full(*_words: object) -> None:

@@ -151,7 +151,7 @@ PARAMETERS = {
         ("plan", ["1"]),
         ("status", []),
         ("recover", recover_words({"nodes": [1], "agree": True, "wait": True})),
-        ("recover", recover_words({"all_down": True, "at_most": "catch-up"})),
+        ("recover", recover_words({"all_down": True, "at_most": "catch-up", "at_once": 2})),
     ],
 )
 def test_program_understands_what_modules_call(verb: str, words: list[str]) -> None:
@@ -164,11 +164,49 @@ def test_parameters_are_those_of_a_call() -> None:
     assert set(connection_parameters()) == PARAMETERS.keys() | files
 
 
+def module_of(verb: str) -> ast.Module:
+    module = REPOSITORY / f"ansible/plugins/modules/{verb}.py"
+    return ast.parse(module.read_text(encoding="utf-8"))
+
+
+def parameters_of(verb: str) -> set[str]:
+    """Return the parameters that a module accepts in addition to those of the connection."""
+    (spec,) = (
+        word.value
+        for node in ast.walk(module_of(verb))
+        if isinstance(node, ast.Call)
+        for word in node.keywords
+        if word.arg == "argument_spec"
+    )
+    assert isinstance(spec, ast.Dict)
+    return {key.value for key in spec.keys if isinstance(key, ast.Constant)}  # type: ignore[misc]
+
+
+NAMED_OTHERWISE = {"yes": "agree"}
+NOT_OF_A_MODULE = {"textfile"}
+"""A module returns the findings, and writes them to no file."""
+
+
+@pytest.mark.parametrize("verb", ["check", "plan", "recover"])
+def test_module_has_every_option_of_its_command(verb: str) -> None:
+    options = {option.keyword for option in command_named(verb).options} - NOT_OF_A_MODULE
+    wanted = {NAMED_OTHERWISE.get(name, name) for name in options}
+    assert parameters_of(verb) - {"node", "nodes"} == wanted
+
+
+def test_every_parameter_of_recover_is_passed_on() -> None:
+    given = {"at_most": "delta", "at_once": 3, "nodes": [7]}
+    parameters = {name: given.get(name, True) for name in parameters_of("recover")}
+    words = recover_words(parameters)
+    options = {option.names[0] for option in command_named("recover").options}
+    assert {word.partition("=")[0] for word in words if word.startswith("--")} == options
+    assert {"--at-most=delta", "--at-once=3", "7"} <= set(words)
+
+
 def test_at_most_may_be_any_method() -> None:
-    module = REPOSITORY / "ansible/plugins/modules/recover.py"
     values = {
         node.targets[0].id: ast.literal_eval(node.value)
-        for node in ast.parse(module.read_text(encoding="utf-8")).body
+        for node in module_of("recover").body
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
     }
     assert values["METHODS"] == list(Method)

@@ -18,7 +18,9 @@ from pgpool_recovery.facts.archived_history import Archive, ArchivedHistory
 from pgpool_recovery.facts.facts import Filesystem, Login, Slot, Stream
 from pgpool_recovery.facts.leftover import LeftFiles, Leftover
 from pgpool_recovery.facts.node import Archiver, Confinement, NodeFacts, Problem, StageScript
-from pgpool_recovery.facts.policy import CopySource, Policy
+from pgpool_recovery.facts.own_method import OwnMethod
+from pgpool_recovery.facts.pace import Pace
+from pgpool_recovery.facts.policy import CopySource, Method, Policy
 from pgpool_recovery.postgres.extension import ForeignOwner
 from tests.unit.check.situation import (
     around,
@@ -80,6 +82,16 @@ CONFINED = Confinement("postgresql_t", may_run_ssh=False)
 def with_confinement(number: int, confinement: Confinement) -> Report:
     """Return the healthy report with a server that SELinux confines."""
     return with_node(number, lambda old: replace(old, confinement=confinement))
+
+
+def with_method(number: int, problem: str | None, **changes: object) -> Report:
+    """Return the healthy report with a command of the settings that a node cannot run."""
+    method = OwnMethod("barman", ("/usr/local/bin/barman", "{node}"), problem=problem)
+
+    def change(old: NodeFacts) -> NodeFacts:
+        return replace(old, facts=replace(old.facts, own_methods=(method,)))
+
+    return replace(with_node(number, change), **changes)  # type: ignore[arg-type]
 
 
 def without_slots() -> Report:
@@ -400,6 +412,14 @@ CASES: dict[Kind, tuple[Report, list[int | None], str]] = {
             "noexec, so no stage script can run there"
         ),
     ),
+    Kind.OWN_METHOD: (
+        with_method(1, "No such file or directory."),
+        [1],
+        (
+            "method barman of the settings cannot make the data of node 1, because "
+            "/usr/local/bin/barman cannot be run there (No such file or directory)"
+        ),
+    ),
     Kind.CONFINED: (
         with_confinement(2, CONFINED),
         [2],
@@ -623,15 +643,16 @@ CASES: dict[Kind, tuple[Report, list[int | None], str]] = {
 FORECASTS = [
     (
         "after a failover to node 1, node 0 would come back by rewind, about 1024 MB in about 11 "
-        "s; without its data by basebackup, about 10 GB in about 2 min"
+        "s (the link: 95 MB/s); without its data by basebackup, about 10 GB in about 2 min (the "
+        "link: 95 MB/s)"
     ),
     (
-        "node 1 would come back by catch-up, about 800 MB in about 10 s; without its data by "
-        "basebackup, about 10 GB in about 2 min"
+        "node 1 would come back by catch-up, about 800 MB in about 10 s (the link: 95 MB/s); "
+        "without its data by basebackup, about 10 GB in about 2 min (the link: 95 MB/s)"
     ),
     (
-        "node 2 would come back by catch-up, about 800 MB in about 10 s; without its data by "
-        "basebackup, about 10 GB in about 2 min"
+        "node 2 would come back by catch-up, about 800 MB in about 10 s (the link: 95 MB/s); "
+        "without its data by basebackup, about 10 GB in about 2 min (the link: 95 MB/s)"
     ),
 ]
 
@@ -890,6 +911,18 @@ def test_source_that_needs_no_check() -> None:
     assert found(down, Kind.SOURCE) == [], "the primary is read as without the setting"
 
 
+@pytest.mark.parametrize(
+    "made",
+    [
+        with_method(1, None),
+        with_method(1, "No such file or directory.", policy=Policy(methods=(Method.DELTA,))),
+    ],
+    ids=["it can be run", "the policy does not use it"],
+)
+def test_command_of_a_method_that_is_fine_or_not_used_is_no_finding(made: Report) -> None:
+    assert Kind.OWN_METHOD not in {finding.kind for finding in judge(made)}
+
+
 def test_slot_that_was_idle_for_too_long_says_so() -> None:
     (one,) = found(
         with_slot(0, wal_status="lost", invalidation_reason="idle_timeout"), Kind.LOST_SLOT
@@ -979,7 +1012,26 @@ def test_login_that_is_missing_after_a_failover_is_no_refusal_besides() -> None:
 
 def test_primary_without_hints_needs_a_comparison_after_a_failover() -> None:
     made = with_target(0, control=control(state="in production", has_wal_log_hints=False))
-    assert "node 0 would come back by delta; " in found(made, Kind.FORECAST)[0].fact
+    told = found(made, Kind.FORECAST)[0].fact
+    assert "node 0 would come back by delta (no earlier recovery to judge by); " in told
+
+
+def test_forecast_is_judged_by_the_recoveries_on_record() -> None:
+    """Of the primary, too, which has the record that its successor would go on with."""
+    copied = Pace(Method.BASEBACKUP, 2, "server2", "/var/lib/pgsql/15/data", 10 * GB, 500.0, 100.0)
+    told = [one.fact for one in found(replace(report(), paces=(copied,)), Kind.FORECAST)]
+    assert len(told) == len(FORECASTS)
+    took = "by basebackup, about 10 GB in about 10 min (as the last full copy of node 2: 20 MB/s)"
+    assert all(took in fact for fact in told), told
+
+
+def test_forecast_without_a_record_and_a_link_has_no_time() -> None:
+    made = with_node(1, lambda old: replace(old, link_bytes_per_s=None))
+    (told,) = (one.fact for one in found(made, Kind.FORECAST) if one.node_id == 1)
+    assert told == (
+        "node 1 would come back by catch-up, about 800 MB; without its data by basebackup, about "
+        "10 GB (no earlier recovery to judge by)"
+    )
 
 
 @pytest.mark.parametrize("patience_ms", ["-1", "10000"])

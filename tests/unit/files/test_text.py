@@ -13,7 +13,6 @@ from pgpool_recovery.files.text import (
     lines_of,
     read_lines,
     read_text,
-    read_words,
     text_of,
 )
 from pgpool_recovery.files.write import write_file
@@ -45,12 +44,6 @@ def test_nothing_but_a_line_feed_ends_a_line(tmp_path: Path) -> None:
     file = tmp_path / "f"
     file.write_bytes(f"{NO_ENDS}\nk\n".encode())
     assert read_lines(file) == [NO_ENDS, "k"]
-
-
-def test_words_end_with_nul(tmp_path: Path) -> None:
-    file = tmp_path / "cmdline"
-    file.write_bytes(b"postgres\0-D\0/d\xe4t\xe4\0")
-    assert [*map(bytes_of, read_words(file))] == [b"postgres", b"-D", b"/d\xe4t\xe4", b""]
 
 
 def test_file_longer_than_the_limit_fails_with_its_name(tmp_path: Path) -> None:

@@ -71,6 +71,13 @@ def test_failure_is_logged_and_raised(lines: list[str]) -> None:
     assert lines[-1].endswith("s: KeyError")
 
 
+def test_what_was_stopped_has_not_failed(lines: list[str]) -> None:
+    """Such as pg_receivewal, which goes on until a copy is complete."""
+    with pytest.raises(Cancelled), span("runs {}", "pg_receivewal"):
+        raise Cancelled("the recovery was cancelled")
+    assert re.search(r": runs pg_receivewal was stopped after \d+\.\d{3} s$", lines[-1])
+
+
 def test_log_has_a_limit(lines: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log, "MAX_BYTES", 2000)
     for _ in range(1000):

@@ -104,6 +104,6 @@ def head(wal: Wal, odd: OddWords) -> bytes:
         address,
         0,
         int(odd.system_identifier or SYSTEM),
-        wal.segment_bytes,
+        odd.segments_of or wal.segment_bytes,
         8192,
     )

@@ -103,6 +103,7 @@ class OddWords:
     begins: Lsn | None = None
     major: int = 15
     is_wal: bool = True
+    segments_of: Size | None = None
 
 
 @dataclass(frozen=True)

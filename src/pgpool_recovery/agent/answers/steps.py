@@ -35,7 +35,7 @@ def answer(  # noqa: C901 - one case for each request
 
             return write_label(Path(directory), label)
         case BeginIncremental():
-            return steps.incremental.begin(request, limits)
+            return steps.incremental.begin(request, steps.reserved(), limits)
         case ApplyIncremental(step):
             return steps.incremental.apply(step, steps.reserved())
         case AbortIncremental():

@@ -11,12 +11,13 @@ from pgpool_recovery.agent.directory.own_login import OwnLogin
 from pgpool_recovery.agent.directory.workspace import make_directory, remove
 from pgpool_recovery.agent.method.made_directory import put_in_order
 from pgpool_recovery.domain.error import Undone, reason_of
-from pgpool_recovery.domain.event import Emit, Progress, Said
+from pgpool_recovery.domain.event import Emit, Said
 from pgpool_recovery.domain.placeholder import filled
 from pgpool_recovery.domain.wal import Point, TimelineId, parse_lsn
 from pgpool_recovery.facts.step.transfer import RunCommand
 from pgpool_recovery.files.trust import Untrusted, check_file, mine_and_roots
 from pgpool_recovery.host.leftover_process import end_leftovers_with
+from pgpool_recovery.host.meter import Meter
 from pgpool_recovery.host.pidfile import read_pid_file
 from pgpool_recovery.host.program import run
 from pgpool_recovery.host.stop import Stop
@@ -127,6 +128,7 @@ class Lines:
 
     def __init__(self, emit: Emit, stall_s: float | None) -> None:
         self._emit = emit
+        self._meter = Meter(emit)
         self._began = self.last = time.monotonic()
         self._said = self._withheld = 0
         self.stall_s = stall_s
@@ -135,13 +137,11 @@ class Lines:
     def take(self, line: str) -> None:
         """Pass a line on, or understand it."""
         self.last = time.monotonic()
-        passed_s = self.last - self._began
         if found := PROGRESS.fullmatch(line.strip()):
-            done_bytes, total_bytes = int(found[1]), int(found[2])
-            self._emit(Progress(done_bytes, total_bytes, done_bytes / max(passed_s, 0.001)))
+            self._meter.tell(int(found[1]), int(found[2]))
         elif found := END.fullmatch(line.strip()):
             self.backup_end = Point(TimelineId(int(found[1])), parse_lsn(found[2]))
-        elif self._said < FREE_LINES + LINES_PER_S * passed_s:
+        elif self._said < FREE_LINES + LINES_PER_S * (self.last - self._began):
             self._said += 1
             self._emit(Said(NAME, line))
         else:

@@ -31,7 +31,7 @@ from pgpool_recovery.agent.method.guarded.tablespace import (
 from pgpool_recovery.agent.method.relation_file import vouched_paths
 from pgpool_recovery.domain.control_file import CONTROL_FILE
 from pgpool_recovery.domain.data_directory import EMPTIED, LINKS, REPLACED, UNSENT_FILES
-from pgpool_recovery.domain.error import RecoveryError, Undone
+from pgpool_recovery.domain.error import RecoveryError, Refused, Undone
 from pgpool_recovery.domain.event import Emit, Said
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.domain.wal import Lsn, lsn_text
@@ -57,6 +57,12 @@ class DeltaWrite:
         """Check the directory; nothing is changed. Raise Refused for what must not be written."""
         self._step, self._start, self._format = request.step, request.start, request.format
         self._workspace, self._stop = workspace, stop
+        found, wanted = request.format.system_identifier, request.step.system_identifier
+        if found != wanted:  # Known here before anything is changed; `commit` looks at the file.
+            raise Refused(
+                "the server whose files are to be read belongs to another cluster",
+                detail=f"Its system identifier is {found}, the primary's is {wanted}.",
+            )
         directory = Path(request.step.places.data.new)
         check_directory(directory)
         version_directory = request.format.version_directory

@@ -7,10 +7,10 @@ source's, and one that writes only what has changed would change what has not.
 
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-from pgpool_recovery.domain.data_directory import LINKS, REPLACED
+from pgpool_recovery.agent.method.data_files import data_directories
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.host.version_file import read_major
 
@@ -23,21 +23,18 @@ def check_names(data_directory: Path, check: Callable[[], None]) -> None:
     crashes (durable_rename_excl in fd.c). `check` is called in between and may raise.
     """
     seen = dict[tuple[int, int], str]()
-    for top in _tops(data_directory):
+    for top in data_directories(data_directory, major=_major(data_directory)):
         if top.is_dir():
             _see(str(top), top.stat(), seen)
             _check_below(top, seen, check)
 
 
-def _tops(data_directory: Path) -> Iterator[Path]:
-    """Yield the directories of the data; those of the tablespaces are behind links."""
-    for name in sorted(REPLACED):
-        yield data_directory / name
+def _major(data_directory: Path) -> int:
+    """Return the major version; 0, which no tablespace is of, if a restore has not written it."""
     try:
-        major = read_major(data_directory)
-    except (OSError, ValueError):  # An interrupted restore has not written it yet.
-        return
-    yield from sorted((data_directory / LINKS).glob(f"*/PG_{major}_*"))
+        return read_major(data_directory)
+    except (OSError, ValueError):
+        return 0
 
 
 def _check_below(

@@ -1,7 +1,6 @@
 """Restore the newest backup of a pgBackRest repository into a directory of the target."""
 
 import shutil
-import time
 from pathlib import Path
 
 from pgpool_recovery.agent.directory.configuration import write_standby_settings
@@ -12,13 +11,14 @@ from pgpool_recovery.domain.backup_label import parse_backup_label
 from pgpool_recovery.domain.control_data import parse_control_data
 from pgpool_recovery.domain.data_directory import LOST_AND_FOUND
 from pgpool_recovery.domain.error import Refused, Undone
-from pgpool_recovery.domain.event import Emit, Moved, Progress, Said
+from pgpool_recovery.domain.event import Emit, Moved, Said
 from pgpool_recovery.domain.record import replace
 from pgpool_recovery.domain.wal import Point
 from pgpool_recovery.facts.backup import Backup, NoBackup, Restoration
 from pgpool_recovery.files.text import read_text
 from pgpool_recovery.files.write import move, sync, write_file
 from pgpool_recovery.host.leftover_process import end_leftovers
+from pgpool_recovery.host.meter import Meter
 from pgpool_recovery.host.pidfile import read_pid_file
 from pgpool_recovery.host.program import Completed, run
 from pgpool_recovery.host.stop import Stop
@@ -41,7 +41,6 @@ MARGIN_S = 5.0
 """How much longer than its own limit pgbackrest may take, to report what it has waited for."""
 TRIES = 3
 """How often pgbackrest tries a file, each time up to its own limit (its option job-retry)."""
-TOLD_EVERY_S = 5.0
 MANIFEST = "backup.manifest"
 """The file by which pgbackrest marks an unfinished restore; pgbackrest removes it at the end."""
 
@@ -211,16 +210,15 @@ def lead_wal_to(wal_directory: Path, link: Path) -> None:
 class RestoreProgress:
     """Reports how far a restore is, from the lines that pgbackrest writes about each file."""
 
-    def __init__(self, total_bytes: int, emit: Emit, *, told_every_s: float = TOLD_EVERY_S) -> None:
+    def __init__(self, total_bytes: int, emit: Emit) -> None:
         self._total_bytes = total_bytes
         self._emit = emit
-        self._told_every_s = told_every_s
-        self._began = self._told = time.monotonic()
+        self._meter = Meter(emit)
         self._files = self._equal = 0
         self._part = self._moved_part = 0.0
 
     def take(self, line: str) -> None:
-        """Emit what a line says, but progress no more often than a person can follow."""
+        """Emit what a line says."""
         file = read_file_line(line)
         if file is None:
             text = read_told_line(line)
@@ -232,11 +230,7 @@ class RestoreProgress:
         # Each line has the part of the whole that is done after its file.
         self._moved_part += 0 if file.was_equal else max(0, file.part - self._part)
         self._part = max(self._part, file.part)
-        now = time.monotonic()
-        if now - self._told >= self._told_every_s:
-            self._told = now
-            done_bytes = int(self._total_bytes * file.part)
-            self._emit(Progress(done_bytes, self._total_bytes, done_bytes / (now - self._began)))
+        self._meter.tell(int(self._total_bytes * file.part), self._total_bytes)
 
     def finish(self) -> None:
         """Report about how much was transferred, and how many files did not have to be."""

@@ -16,6 +16,7 @@ from pgpool_recovery.domain.error import (
     Unverified,
 )
 from pgpool_recovery.domain.event import Say
+from pgpool_recovery.domain.quantity import pretty_duration
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.host.installation import find_bin_directory
@@ -209,11 +210,12 @@ def _wait_until_ready(
             return server
         if time.monotonic() - told > TOLD_EVERY_S:
             told = time.monotonic()
-            waited_s = told - patience.began
-            tell(f"the server replays WAL and accepts no connections yet ({waited_s:.0f} s)")
+            waited = pretty_duration(told - patience.began)
+            tell(f"the server replays WAL and accepts no connections yet ({waited})")
         stop.wait(TICK_S)
     raise Unverified(
-        f"the server accepts no connections after {time.monotonic() - patience.began:.0f} s",
+        "the server accepts no connections after "
+        f"{pretty_duration(time.monotonic() - patience.began)}",
         detail=f"It is running, but its replay has made no progress for {patience.timeout_s:g} s.\n"
         f"{log.end()}".rstrip(),
         hint="Check its log and its process titles for what it waits for. Wait until it accepts "

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pgpool_recovery.agent.directory.journal import Journal
-from pgpool_recovery.agent.method.names import check_names
+from pgpool_recovery.agent.steps.see_files import see_files
 from pgpool_recovery.domain.directory_state import Change, Changed, LeftAlone, target_state
 from pgpool_recovery.domain.error import (
     Filled,
@@ -41,7 +41,7 @@ class DeltaStep:
         """Guard the directory, and return where receivers may write from now on."""
         from pgpool_recovery.agent.method.delta import DeltaWrite
 
-        check_names(Path(request.step.places.data.new), self._stop.check)
+        see_files(Path(request.step.places.data.new), journal, self._stop)
         if request.step.is_whole:
             return self._begin_whole(request, journal)
         delta = DeltaWrite(request, journal.workspace, self._stop)

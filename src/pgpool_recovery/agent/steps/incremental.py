@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from pgpool_recovery.agent.directory.journal import Journal
 from pgpool_recovery.agent.directory.own_login import OwnLogin
-from pgpool_recovery.agent.method.names import check_names
+from pgpool_recovery.agent.steps.see_files import see_files
 from pgpool_recovery.domain.directory_state import Change, Changed, LeftAlone, target_state
 from pgpool_recovery.domain.error import RecoveryError, Refused
 from pgpool_recovery.domain.event import Emit, Moved, Said
@@ -32,13 +32,13 @@ class IncrementalStep:
         self._own_login = own_login
         self._backup: IncrementalBackup | None = None
 
-    def begin(self, request: BeginIncremental, limits: Limits) -> Point:
+    def begin(self, request: BeginIncremental, journal: Journal, limits: Limits) -> Point:
         """Make the primary begin the backup, and return the position at which it starts."""
         from pgpool_recovery.agent.method.incremental.begin import BackupRequest, begin_backup
         from pgpool_recovery.postgres.backup_stream import StreamLimits
 
         step = request.step
-        check_names(Path(step.places.data.new), self._stop.check)
+        see_files(Path(step.places.data.new), journal, self._stop)
         conninfo = {**step.conninfo, "application_name": step.slot_name}
         self._backup = begin_backup(
             BackupRequest(

@@ -19,11 +19,11 @@ from pgpool_recovery.agent.method.make_standby import (
     repoint,
     repoint_running,
 )
-from pgpool_recovery.agent.method.names import check_names
 from pgpool_recovery.agent.server.running import reload, take_over
 from pgpool_recovery.agent.server.start_log import find_log
 from pgpool_recovery.agent.steps.delta import DeltaStep
 from pgpool_recovery.agent.steps.incremental import IncrementalStep
+from pgpool_recovery.agent.steps.see_files import see_files
 from pgpool_recovery.agent.steps.transfer import Transfer
 from pgpool_recovery.domain.directory_state import Changed, Lead, target_state
 from pgpool_recovery.domain.error import Busy, RecoveryError, Refused
@@ -71,6 +71,16 @@ def needs_stopped(step: TargetStep) -> bool:
     """
     return isinstance(step, OF_A_STOPPED_SERVER) or (
         isinstance(step, KeepToPast) and bool(step.moved)
+    )
+
+
+def _changes_files(step: TargetStep) -> bool:
+    """Return whether a step writes into the files that the node has, or into a clone of them.
+
+    So do incremental and delta, which are begun by requests of their own.
+    """
+    return isinstance(step, Rewind | RestoreBackup) or (
+        isinstance(step, RunCommand) and step.method.keep_data
     )
 
 
@@ -130,16 +140,10 @@ class Steps:
             self._reserve(step)
         else:
             self._removal = Meter(self._emit, getattr(step, "size_bytes", 0))
-            self._see_names(step)
+            if _changes_files(step):
+                see_files(Path(step.places.data.new), self.reserved(), self._stop)
             self._take(step, self.reserved(), stall_s, connect_s)
         return target_state(self.reserved().state)
-
-    def _see_names(self, step: TargetStep) -> None:
-        """Raise Refused if a step would change two files by writing into one."""
-        if isinstance(step, Rewind | RestoreBackup) or (
-            isinstance(step, RunCommand) and step.method.keep_data
-        ):
-            check_names(Path(step.places.data.new), self._stop.check)
 
     def _take(  # noqa: C901 - one case for each step
         self, step: TargetStep, journal: Journal, stall_s: float, connect_s: float

@@ -49,11 +49,9 @@ def plan_lines(plan: PlannedRecovery) -> list[str]:
 
 
 def moved_text(event: StepMoved) -> str:
-    """Return how far the current step has come; empty if it moves no data that is counted."""
+    """Return how far it has come; empty if the step moves no data and no time is known."""
     running = event.progress
-    text = progress(
-        running.done_bytes, running.total_bytes, running.bytes_per_s, running.seconds_left
-    )
+    text = progress(running)
     return f"step {running.step} of {running.steps}: {text}" if text and running.step else text
 
 

@@ -2,9 +2,8 @@
 
 from datetime import datetime
 
-from pgpool_recovery.domain.quantity import pretty_size
-
-MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86400
+from pgpool_recovery.control.record import RunProgress
+from pgpool_recovery.domain.quantity import pretty_duration, pretty_rate, pretty_size
 
 
 def size(count: int | None) -> str:
@@ -19,19 +18,10 @@ def size(count: int | None) -> str:
 def duration(seconds: float | None) -> str:
     """Return a duration with two units at most, or a dash for None.
 
-    >>> duration(4.24), duration(75), duration(7325), duration(200000)
-    ('4.2 s', '1 min 15 s', '2 h 2 min', '2 d 7 h')
+    >>> duration(4.24), duration(None)
+    ('4.2 s', '-')
     """
-    if seconds is None:
-        return "-"
-    if seconds < MINUTE_S:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
-    whole = round(seconds)
-    if whole < HOUR_S:
-        return f"{whole // MINUTE_S} min {whole % MINUTE_S} s"
-    if whole < DAY_S:
-        return f"{whole // HOUR_S} h {whole % HOUR_S // MINUTE_S} min"
-    return f"{whole // DAY_S} d {whole % DAY_S // HOUR_S} h"
+    return "-" if seconds is None else pretty_duration(seconds)
 
 
 def moment(at: datetime | None) -> str:
@@ -39,23 +29,32 @@ def moment(at: datetime | None) -> str:
     return "-" if at is None else at.strftime("%Y-%m-%d %H:%M:%S%z")
 
 
-def progress(done: int | None, total: int | None, rate: float | None, left: float | None) -> str:
-    """Return how far a step has come; empty if it moves no data.
+def progress(running: RunProgress) -> str:
+    """Return how far a recovery has come: the bytes of its step, and the time left.
 
-    `done` and `total` are in bytes, `rate` in bytes per second, `left` in seconds.
+    That is the time left for the whole recovery, or for the step if only that is known. Empty if
+    nothing is known, as in a step that moves no data.
 
-    >>> progress(512 * 2**20, 2**30, 64 * 2**20, 8)
+    >>> from dataclasses import replace
+    >>> step = RunProgress(1, done_bytes=2**29, total_bytes=2**30, bytes_per_s=2**26)
+    >>> progress(replace(step, seconds_left=8))
     '512 MB of 1024 MB (50 %), 64 MB/s, 8.0 s left'
-    >>> progress(2**20, None, None, None)
+    >>> progress(replace(step, seconds_left=8, run_seconds_left=75))
+    '512 MB of 1024 MB (50 %), 64 MB/s, 1 min 15 s left in all'
+    >>> progress(RunProgress(1, done_bytes=2**20))
     '1024 kB'
+    >>> progress(RunProgress(1, run_seconds_left=20))
+    '20 s left in all'
     """
-    if done is None:
-        return ""
-    text = pretty_size(done)
-    if total:
-        text += f" of {pretty_size(total)} ({min(100, 100 * done // total)} %)"
-    if rate:
-        text += f", {pretty_size(int(rate))}/s"
-    if left is not None:
-        text += f", {duration(left)} left"
-    return text
+    done, total = running.done_bytes, running.total_bytes
+    parts: list[str] = []
+    if done is not None:
+        of = f" of {pretty_size(total)} ({min(100, 100 * done // total)} %)" if total else ""
+        parts.append(pretty_size(done) + of)
+        if running.bytes_per_s:
+            parts.append(pretty_rate(running.bytes_per_s))
+    if running.run_seconds_left is not None:
+        parts.append(f"{duration(running.run_seconds_left)} left in all")
+    elif done is not None and running.seconds_left is not None:
+        parts.append(f"{duration(running.seconds_left)} left")
+    return ", ".join(parts)

@@ -30,9 +30,7 @@ def running_lines(running: RunProgress) -> list[str]:
     lines = [f"{running.name}: recovery {running.id}{method}, {running.state} for {since}"]
     if running.sentence:
         step = f"step {running.step} of {running.steps}: " if running.step else ""
-        how_far = progress(
-            running.done_bytes, running.total_bytes, running.bytes_per_s, running.seconds_left
-        )
+        how_far = progress(running)
         lines.append("  " + step + running.sentence + (f": {how_far}" if how_far else ""))
     return lines
 

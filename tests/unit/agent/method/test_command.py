@@ -27,6 +27,7 @@ from pgpool_recovery.facts.own_method import OwnMethod
 from pgpool_recovery.facts.step.place import Place, Places
 from pgpool_recovery.facts.step.transfer import RunCommand
 from pgpool_recovery.files.process_table import processes
+from pgpool_recovery.host import meter
 from pgpool_recovery.host.stop import Stop
 from tests.harness.until import until
 
@@ -114,7 +115,8 @@ def test_promise_7_password_is_in_the_environment_only(site: Site) -> None:
     assert not any("secret" in line for line in site.said)
 
 
-def test_progress_and_end_are_understood(site: Site) -> None:
+def test_progress_and_end_are_understood(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(meter, "TOLD_EVERY_S", 0)
     end = site.run(
         site.step(MAKES_IT + "echo progress: 5 10\necho backup-end: 2 0/5000138\necho x")
     )
@@ -122,6 +124,17 @@ def test_progress_and_end_are_understood(site: Site) -> None:
     progress = [event for event in site.events if isinstance(event, Progress)]
     assert [(one.done_bytes, one.total_bytes) for one in progress] == [(5, 10)]
     assert site.said == ["x"]
+
+
+def test_progress_is_passed_on_at_the_rate_of_a_person(site: Site) -> None:
+    site.run(
+        site.step(
+            f"{MAKES_IT}i=0; while [ $i -lt 3000 ]; do i=$((i+1)); echo progress: $i 3000; done"
+        )
+    )
+    progress = [event for event in site.events if isinstance(event, Progress)]
+    assert len(progress) < 30, "it takes less than half a minute"
+    assert site.said == []
 
 
 def test_order_is_made(site: Site) -> None:

@@ -128,6 +128,16 @@ def test_the_directory_is_afterwards_what_the_source_says(site: Site) -> None:
     assert list(site.workspace.iterdir()) == []
 
 
+def test_files_of_another_cluster_are_refused_before_anything_is_changed(site: Site) -> None:
+    """A standby is the source, say, whose host was given to another cluster meanwhile."""
+    site.format = replace(site.format, system_identifier="7")
+    with pytest.raises(Refused, match="belongs to another cluster") as refused:
+        site.write()
+    assert refused.value.detail == (f"Its system identifier is 7, the primary's is {IDENTIFIER}.")
+    assert not is_half_applied(site.target.data)
+    assert site.target.files() == OLD_FILES
+
+
 def test_what_has_vanished_is_removed(site: Site) -> None:
     """The node has an old file of that name."""
     assert "base/5/16386" in OLD_FILES

@@ -16,6 +16,7 @@ from pgpool_recovery.agent.method.restore import (
 from pgpool_recovery.domain.event import Event, Moved, Progress, Said
 from pgpool_recovery.domain.wal import Lsn, Point, TimelineId
 from pgpool_recovery.facts.backup import NoBackup
+from pgpool_recovery.host import meter
 from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.pgbackrest.command import into
 from tests.unit.plan.test_restore import BACKUP
@@ -33,9 +34,9 @@ LINES = (
 )
 
 
-def told(*, told_every_s: float) -> list[Event]:
+def told() -> list[Event]:
     events: list[Event] = []
-    progress = RestoreProgress(1000, events.append, told_every_s=told_every_s)
+    progress = RestoreProgress(1000, events.append)
     for line in LINES:
         progress.take(line)
     progress.finish()
@@ -43,7 +44,7 @@ def told(*, told_every_s: float) -> list[Event]:
 
 
 def test_lines_for_a_person_and_the_sum() -> None:
-    assert told(told_every_s=60) == [
+    assert told() == [
         Said("pgbackrest", LINES[1].partition("INFO: ")[2]),
         Said("pgbackrest", LINES[2].partition("WARN: ")[2]),
         Moved(500),
@@ -51,8 +52,9 @@ def test_lines_for_a_person_and_the_sum() -> None:
     ]
 
 
-def test_progress_counts_what_is_equal_as_done() -> None:
-    progress = [event for event in told(told_every_s=0) if isinstance(event, Progress)]
+def test_progress_counts_what_is_equal_as_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(meter, "TOLD_EVERY_S", 0)
+    progress = [event for event in told() if isinstance(event, Progress)]
     assert [(event.done_bytes, event.total_bytes) for event in progress] == [
         (500, 1000),
         (750, 1000),

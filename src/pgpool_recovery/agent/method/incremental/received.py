@@ -35,7 +35,6 @@ class Counts:
 
     bytes_received: int = 0
     files_whole: int = 0
-    files_changed: int = 0
     blocks_written: int = 0
 
 
@@ -125,7 +124,6 @@ class Received:
         if path not in self.vouched:
             raise _unexpected(member, "the base backup")
         self._note(path)
-        self.counts.files_changed += 1
         return _Counted(
             ChangedBlocks(
                 self._descriptor(path, is_made=False),

@@ -69,7 +69,6 @@ def test_the_target_is_afterwards_what_the_backup_says(target: Target) -> None:
     assert target.links() == {str(KEPT_OID): "kept", str(NEW_OID): "new"}
     assert (backup.start, applied.end) == (START, END)
     assert applied.counts.blocks_written == 3
-    assert applied.counts.files_changed == 3
     assert applied.files_removed == 5
     assert set(told) == {applied.counts.bytes_received}, "even while the files are synced"
     assert connection.is_closed
