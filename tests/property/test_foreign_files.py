@@ -14,10 +14,7 @@ from pgpool_recovery.agent.directory.configuration import write_standby_settings
 from pgpool_recovery.agent.directory.neutral import take_out
 from pgpool_recovery.agent.directory.own_wal import own_wal
 from pgpool_recovery.agent.directory.setting_home import Home
-from pgpool_recovery.agent.method.guarded.backup_label import (
-    is_incremental,
-    without_incremental,
-)
+from pgpool_recovery.agent.method.guarded.backup_label import is_incremental, without_incremental
 from pgpool_recovery.domain.backup_label import parse_backup_label
 from pgpool_recovery.domain.control_data import parse_control_data
 from pgpool_recovery.domain.error import Refused

@@ -11,6 +11,7 @@ from tests.harness.product import Product
 from tests.server.conftest import on_each_major
 
 PROGRAM = Path(__file__).with_name("copy_program.py")
+LIST_PROGRAM = Path(__file__).with_name("list_program.py")
 SLOT = "pgpool_node_1"
 MARK, OTHER = "an unmistakable value", "an unmistakablf value"
 
@@ -99,3 +100,51 @@ def test_slot_holds_what_the_copy_lacks(full: Server, product: Product) -> None:
     )
     received = full.machine.run(["ls", directory / "pg_wal"]).stdout.split()
     assert kept <= max(name for name in received if len(name) == len(kept))
+
+
+SENT = ("our.conf", "log/today", "pgpool_recovery.toml", "base/notes")
+UNSENT = (
+    *("base/1/t3_99999", "base/1/t3_99999_fsm.1", "base/1/pg_internal.init.7", ".DS_Store"),
+    *("base/pgsql_tmp/pgsql_tmp7.0", "pg_dynshmem/x", "pg_stat_tmp/x", "pg_notify/x"),
+    *("postgresql.auto.conf.tmp", "current_logfiles.tmp", "log/pgsql_tmp"),
+)
+NOT_LISTED = ("backup_label", "tablespace_map", "pg_wal/")
+"""What is in a base backup because of the backup."""
+
+
+def listed(server: Server, product: Product) -> set[str]:
+    """Return what the agent of a source lists for a copy of everything."""
+    program = server.machine.home / LIST_PROGRAM.name
+    server.machine.write_file(program, LIST_PROGRAM.read_text())
+    python = product.command_on(server.machine.system).with_name("python")
+    ran = server.machine.run([str(python), str(program), str(server.data_directory)])
+    return set(json.loads(ran.stdout))
+
+
+def backed_up(server: Server) -> set[str]:
+    """Return what a base backup has, by its manifest."""
+    machine, root = server.machine, server.machine.home / "backed_up"
+    machine.run(["rm", "-rf", root])
+    where = ["-h", str(machine.socket_directory), "-p", str(server.port), "-U", "postgres"]
+    argv = [server.installation.program("pg_basebackup"), *where, "-c", "fast", "-X", "none"]
+    machine.run([*argv, "-Ft", "-D", root], timeout_s=120)
+    manifest = json.loads(machine.path(root / "backup_manifest").read_text())
+    paths = {file["Path"] for file in manifest["Files"]}
+    return {path for path in paths if not path.startswith(NOT_LISTED)}
+
+
+def test_source_lists_what_a_base_backup_has(full: Server, product: Product) -> None:
+    """A copy that was interrupted is completed from this list, so it is the server's own."""
+    machine, data = full.machine, full.data_directory
+    full.execute("CREATE UNLOGGED TABLE IF NOT EXISTS fleeting TABLESPACE space AS SELECT 1")
+    made = [data / name for name in (*SENT, *UNSENT)]
+    machine.run(["mkdir", "-p", *sorted({file.parent for file in made})])
+    machine.run(["touch", *made])
+    try:
+        before, backup, after = listed(full, product), backed_up(full), listed(full, product)
+    finally:
+        machine.run(["rm", *made])
+    assert not backup - (before | after), "a base backup has more"
+    assert not (before & after) - backup, "a base backup has less"
+    assert before >= set(SENT)
+    assert not before & set(UNSENT)

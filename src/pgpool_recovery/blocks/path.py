@@ -3,8 +3,8 @@
 import re
 
 from pgpool_recovery.blocks.frame import MAX_PATH_BYTES, malformed
+from pgpool_recovery.domain.data_directory import EMPTIED, LINKS, REPLACED, is_sent
 from pgpool_recovery.files.text import bytes_of
-from pgpool_recovery.host.file_access import EMPTIED, GUARD_PREFIX, LINKS, REPLACED
 from pgpool_recovery.host.version_file import VERSION_FILE
 
 DIGITS = re.compile(r"[1-9][0-9]*")
@@ -36,8 +36,8 @@ def tablespace_of(parts: tuple[str, ...], *, is_whole: bool = False) -> int | No
     16400
     """
     top = parts[0]
-    if parts[-1].startswith(GUARD_PREFIX):
-        raise malformed(f"{'/'.join(parts)!r} is a file of a recovery")
+    if not is_sent(parts):
+        raise malformed(f"{'/'.join(parts)!r} is in no copy")
     if is_whole and top != LINKS and top not in EMPTIED and (len(parts) > 1 or top not in REPLACED):
         return None
     if parts == (VERSION_FILE,) or (top in REPLACED and len(parts) > 1):

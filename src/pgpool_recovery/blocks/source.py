@@ -2,7 +2,6 @@
 
 import errno
 import os
-import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,17 +10,13 @@ from pgpool_recovery.blocks.considerate import considerate_chunks
 from pgpool_recovery.blocks.frame import CHUNK_BYTES
 from pgpool_recovery.blocks.path import parts_of, tablespace_of
 from pgpool_recovery.domain.control_file import CONTROL_FILE, is_whole
+from pgpool_recovery.domain.data_directory import EMPTIED, LINKS, REPLACED, sent_of
 from pgpool_recovery.domain.error import Refused, Undone
 from pgpool_recovery.facts.blocks import BlockSource
-from pgpool_recovery.host.file_access import EMPTIED, GUARD_PREFIX, LINKS, REPLACED, UNSENT_FILES
 from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.host.version_file import VERSION_FILE
 from pgpool_recovery.log.note import waits
 
-RELATION = re.compile(r"([0-9]+)(?:_(?:fsm|vm|init))?(?:\.[0-9]+)?")
-TEMPORARY = re.compile(r"t[0-9]+_[0-9]+(?:_(?:fsm|vm|init))?(?:\.[0-9]+)?")
-"""The names of relation files, and of those of temporary tables (looks_like_temp_rel_name)."""
-INIT = "_init"
 CONTROL_TRIES, BETWEEN_S = 50, 0.1
 """A control file is written at once, and read torn only in the instant in which it is."""
 MAX_CONTROL_BYTES = 65536
@@ -64,7 +59,7 @@ class SourceFiles:
         """Return what else a base backup has: the configuration, and whatever is kept beside it."""
         names = (entry.name for entry in self._data.iterdir())
         known = {*REPLACED, *EMPTIED, LINKS}
-        return [name for name in names if name not in known and _is_sent("", name, frozenset())]
+        return [name for name in sent_of("", names) if name not in known]
 
     def _tablespaces(self) -> Iterator[int]:
         """Yield the OIDs of the tablespaces; raise Refused for one that came after the plan."""
@@ -91,10 +86,8 @@ class SourceFiles:
             raise
         if begin is None or order(path) > begin:
             yield path, None
-        unlogged = _unlogged(names) if is_of_database(path) else frozenset()
-        for name in names:
-            if _is_sent(path, name, unlogged):
-                yield from self._entry(f"{path}/{name}", begin)
+        for name in sent_of(path, names):
+            yield from self._entry(f"{path}/{name}", begin)
 
     def _entry(self, path: str, begin: tuple[str, ...] | None) -> Iterator[tuple[str, int | None]]:
         if begin is not None and order(path) < begin[: path.count("/") + 1]:
@@ -168,35 +161,3 @@ class SourceFiles:
 def order(path: str) -> tuple[str, ...]:
     """Return the key by which paths are listed: each directory comes just before its entries."""
     return tuple(path.split("/"))
-
-
-def is_of_database(path: str) -> bool:
-    """Return whether a directory is that of a database, as sendDir() of basebackup.c tells.
-
-    >>> is_of_database("base/5"), is_of_database("pg_tblspc/16400/PG_17_202406281/5")
-    (True, True)
-    >>> is_of_database("global"), is_of_database("pg_multixact/members")
-    (False, False)
-    """
-    *above, name = path.split("/")
-    return name.isdigit() and (above == ["base"] or (len(above) == 3 and above[0] == LINKS))
-
-
-def _unlogged(names: list[str]) -> frozenset[str]:
-    """Return the relations that have an init fork: a server empties them when it recovers."""
-    return frozenset(
-        found[1]
-        for name in names
-        if name.partition(".")[0].endswith(INIT) and (found := RELATION.fullmatch(name))
-    )
-
-
-def _is_sent(path: str, name: str, unlogged: frozenset[str]) -> bool:
-    if UNSENT_FILES.fullmatch(name) or name.startswith(GUARD_PREFIX) or name == ".DS_Store":
-        return False
-    if not is_of_database(path):
-        return True
-    found = RELATION.fullmatch(name)
-    if found is not None and found[1] in unlogged:
-        return name.partition(".")[0].endswith(INIT)
-    return TEMPORARY.fullmatch(name) is None

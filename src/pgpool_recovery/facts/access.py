@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 
+from pgpool_recovery.domain.data_directory import STANDBY_FILES
 from pgpool_recovery.domain.record import field, record, replace
 from pgpool_recovery.facts.rejection import Rejection
 
@@ -11,7 +12,6 @@ MAX_NAME_BYTES = 99
 """The longest path that fits into a tar header (tarCreateHeader in src/port/tar.c)."""
 MAX_TOLD = 5
 CHMOD, CHOWN = "chmod u+rwX", "chown -R"
-STANDBY_FILES = ("postgresql.auto.conf", "standby.signal", "recovery.signal", "pg_wal")
 
 
 class Lacks(StrEnum):

@@ -26,8 +26,6 @@ standby no longer needs. recovery_end_command runs once, when it is promoted
 """
 TAKEN_OUT = (*TARGETS, *AT_TARGET)
 LEADING = ("primary_conninfo", "primary_slot_name")
-SIGNAL = "recovery.signal"
-STANDBY_SIGNAL = "standby.signal"
 OLD_FILE = "recovery.conf"
 """PostgreSQL before 12 has it; later versions refuse to start with it (readRecoverySignalFile)."""
 DEFAULTS = {TIMELINE: "latest", DELAY: "0", "recovery_target_action": "pause"} | {

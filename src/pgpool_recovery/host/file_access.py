@@ -17,9 +17,19 @@ from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from pgpool_recovery.facts.access import MAX_NAME_BYTES, STANDBY_FILES, Access, Lacks, Obstacle
+from pgpool_recovery.domain.data_directory import (
+    COUNTED,
+    LINKS,
+    LOST_AND_FOUND,
+    SMALL_BYTES,
+    STANDBY_FILES,
+    UNSENT_DIRECTORIES,
+    WAL,
+    is_never_sent,
+    is_of_node,
+)
+from pgpool_recovery.facts.access import MAX_NAME_BYTES, Access, Lacks, Obstacle
 from pgpool_recovery.files.trust import user_name
-from pgpool_recovery.host.data_directory import CLUSTER_ENTRIES, SMALL_BYTES
 
 LOOK_S = 60.0
 """How long the examination may take; it is enough for stat(2) of some millions of files."""
@@ -28,47 +38,7 @@ KEPT_OBSTACLES = 20
 BLOCK_BYTES = 512
 FS_IOC_GETFLAGS = 0x80086601  # linux/fs.h
 FIXED_FLAGS = 0x10 | 0x20  # FS_IMMUTABLE_FL, FS_APPEND_FL
-LOST = "lost+found"
 WAL_FILE = re.compile(r"[0-9A-F]{24}")
-LINKS = "pg_tblspc"
-WAL = "pg_wal"
-DATA_ENTRIES = frozenset({"base", "global", LINKS, WAL})
-"""Entries that the server itself includes in its size (pg_tablespace_size), and pg_wal."""
-UNSENT_DIRECTORIES = frozenset(
-    {
-        "pg_dynshmem",
-        "pg_notify",
-        "pg_replslot",
-        "pg_serial",
-        "pg_snapshots",
-        "pg_stat_tmp",
-        "pg_subtrans",
-    }
-)
-"""Directories whose contents neither a base backup nor pg_rewind reads (excludeDirContents)."""
-REPLACED = frozenset(
-    {
-        "base",
-        "global",
-        "pg_commit_ts",
-        "pg_logical",
-        "pg_multixact",
-        "pg_stat",
-        "pg_twophase",
-        "pg_xact",
-    }
-)
-"""Directories of which all contents are sent: in the end they contain that and nothing else."""
-EMPTIED = UNSENT_DIRECTORIES | {WAL}
-"""Directories whose contents are never sent: they belong to one run of a server, or are WAL."""
-GUARD_PREFIX = "pgpool_recovery."
-"""How the names of our own files in ``global`` begin, which guard a directory that is half changed;
-an interrupted run may have left some on either side, and they are never sent."""
-UNSENT_FILES = re.compile(
-    r"postgresql\.auto\.conf\.tmp|current_logfiles\.tmp|pg_internal\.init.*|backup_label"
-    r"|tablespace_map|backup_manifest|postmaster\.pid|postmaster\.opts|pgsql_tmp.*"
-)
-"""Files that neither of them reads (excludeFiles, and PG_TEMP_FILE_PREFIX)."""
 
 
 class _Look:
@@ -150,7 +120,7 @@ def _source_top(look: _Look, entry: os.DirEntry[str]) -> None:
     """Examine an entry at the top of the data directory."""
     skipped = len(os.fsencode(entry.path)) - len(os.fsencode(entry.name))
     status = _status(entry)
-    if status is None or entry.name == LINKS or UNSENT_FILES.fullmatch(entry.name):
+    if status is None or entry.name == LINKS or is_never_sent(entry.name):
         return
     if entry.name in UNSENT_DIRECTORIES:
         _readable(look, entry.path, status, Lacks.READING)
@@ -158,7 +128,7 @@ def _source_top(look: _Look, entry: os.DirEntry[str]) -> None:
         _source(look, entry.path, skipped, Lacks.READING_BY_REWIND)
     else:
         size = _source(look, entry.path, skipped, Lacks.READING)
-        look.kept_bytes += 0 if entry.name in DATA_ENTRIES else size
+        look.kept_bytes += 0 if entry.name in COUNTED else size
 
 
 def _source(
@@ -180,7 +150,7 @@ def _source(
         inner = 0
         for entry in look.entries(path):
             found = _status(entry)
-            if found is None or UNSENT_FILES.fullmatch(entry.name):
+            if found is None or is_never_sent(entry.name):
                 continue
             if stat.S_ISLNK(found.st_mode):
                 _readable_file_by_link(look, entry.path)
@@ -218,8 +188,8 @@ def look_as_target(
     for directory in (data, *others):
         _changeable(look, str(directory))
         for entry in sorted(look.entries(str(directory)), key=_rank):
-            is_own = directory is data and entry.name not in CLUSTER_ENTRIES
-            if entry.name != LOST or not os.path.ismount(directory):
+            is_own = directory is data and is_of_node(entry.name)
+            if entry.name != LOST_AND_FOUND or not os.path.ismount(directory):
                 size = _target(look, entry, is_own=is_own)
                 look.kept_bytes += size if is_own else 0
     for workspace in workspaces:

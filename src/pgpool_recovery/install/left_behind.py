@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from pgpool_recovery.agent.directory.configuration import AUTO_CONFIGURATION
 from pgpool_recovery.agent.directory.setting_home import Home
+from pgpool_recovery.domain.data_directory import AUTO_CONFIGURATION
 from pgpool_recovery.domain.slot import is_of_a_recovery
 
 SLOTS = "pg_replslot"

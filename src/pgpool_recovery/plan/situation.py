@@ -3,6 +3,7 @@
 import posixpath
 from functools import cached_property
 
+from pgpool_recovery.domain.data_directory import WORKSPACE
 from pgpool_recovery.domain.node import Target
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.slot import USABLE
@@ -12,7 +13,7 @@ from pgpool_recovery.facts.leftover import DELAY
 from pgpool_recovery.facts.policy import Policy
 from pgpool_recovery.facts.rejection import Rejection
 from pgpool_recovery.facts.step.moving import DiscardWaiting
-from pgpool_recovery.facts.step.place import WORKSPACE, Place, Places, TablespacePlace
+from pgpool_recovery.facts.step.place import Place, Places, TablespacePlace
 from pgpool_recovery.facts.step.standby import ConfigureStandby, CreateSlot, Repoint
 from pgpool_recovery.facts.step.step import Step
 from pgpool_recovery.plan.broken_archive import is_broken

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Iterator
 
+from pgpool_recovery.domain.data_directory import RECOVERY_SIGNAL
 from pgpool_recovery.facts.facts import Configuration
 from pgpool_recovery.facts.leftover import (
     COMMANDS,
     DELAY,
     LEADING,
     OLD_FILE,
-    SIGNAL,
     TAKEN_OUT,
     TARGETS,
     TIMELINE,
@@ -79,7 +79,7 @@ def notes_on_leftovers(name: str, own: Configuration | None, files: LeftFiles) -
     for mark in files.marks:
         yield f"{mark} exists, but whatever created it no longer manages {name}"
     if files.has_recovery_signal:
-        yield f"{SIGNAL} of {name} is removed: it does not belong on a standby"
+        yield f"{RECOVERY_SIGNAL} of {name} is removed: it does not belong on a standby"
 
 
 def _what_it_does(command: str) -> str:

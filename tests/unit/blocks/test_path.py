@@ -29,6 +29,23 @@ def test_file_that_is_never_compared(path: str) -> None:
         tablespace_of(parts_of(path))
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("postmaster.pid", "backup_label", "pgpool_recovery/old/PG_VERSION", "pg_wal/0"),
+        *("global/pgpool_recovery.marker", "base/pgsql_tmp/pgsql_tmp7.0", "base/5/t3_16390"),
+    ],
+)
+def test_file_that_not_even_a_whole_copy_has(path: str) -> None:
+    with pytest.raises(Undone):
+        tablespace_of(parts_of(path), is_whole=True)
+
+
+@pytest.mark.parametrize("path", ["pgpool_recovery.toml", "log/today", "conf.d/postmaster.conf"])
+def test_file_that_a_whole_copy_has_beside_the_data(path: str) -> None:
+    assert tablespace_of(parts_of(path), is_whole=True) is None
+
+
 @pytest.mark.parametrize("path", ["PG_VERSION", "base/5/1", "global/1262", "pg_xact/0000"])
 def test_file_of_the_data_directory(path: str) -> None:
     assert tablespace_of(parts_of(path)) is None

@@ -72,7 +72,8 @@ def test_list_is_that_of_a_base_backup(cluster: Path) -> None:
 def test_list_of_a_whole_copy_has_what_is_beside_the_clusters_files(cluster: Path) -> None:
     """So has a base backup: the configuration, and what is kept there."""
     others = {"log/today": b"", "postgresql.conf": b"", "conf.d/a/b.conf": b"x"}
-    write(cluster, SENT | UNSENT | others)
+    others |= {"pgpool_recovery.toml": b"ours, but kept there by an administrator"}
+    write(cluster, SENT | UNSENT | others | {"pgpool_recovery/old/base/5/1259": b"of another"})
     source = SourceFiles(replace(source_of(cluster), is_whole=True))
     assert files_of(source) == {path: len(data) for path, data in (SENT | others).items()}
     paths = [path for path, _ in source.entries(None)]

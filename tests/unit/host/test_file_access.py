@@ -9,9 +9,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from pgpool_recovery.facts.access import STANDBY_FILES, Access, Lacks, reject_settings
+from pgpool_recovery.domain.data_directory import SMALL_BYTES, STANDBY_FILES
+from pgpool_recovery.facts.access import Access, Lacks, reject_settings
 from pgpool_recovery.host import file_access as access
-from pgpool_recovery.host.data_directory import SMALL_BYTES
 from pgpool_recovery.host.file_access import look_as_source, look_as_target, spare_wal_bytes
 from tests.unit.agent.as_nobody import as_nobody
 

@@ -3,16 +3,13 @@
 import pytest
 
 from pgpool_recovery.agent.directory.effective_value import DEFAULTS, DEFAULTS_OF
-from pgpool_recovery.agent.method.guarded.backup_label import (
-    is_incremental,
-    without_incremental,
-)
+from pgpool_recovery.agent.method.guarded.backup_label import is_incremental, without_incremental
 from pgpool_recovery.agent.method.rewind import MISSING_WAL, Watch
 from pgpool_recovery.agent.server.running import NO_RECORD
 from pgpool_recovery.domain.backup_label import parse_backup_label
+from pgpool_recovery.domain.data_directory import CLUSTER_ENTRIES
 from pgpool_recovery.domain.event import Event, Moved
 from pgpool_recovery.domain.wal import TimelineId, parse_history, parse_lsn
-from pgpool_recovery.host.data_directory import CLUSTER_ENTRIES
 from pgpool_recovery.host.installation import parse_major
 from pgpool_recovery.host.server_log import about_itself
 from pgpool_recovery.in_server.pid_file import parse_pid_file

@@ -13,6 +13,7 @@ from pgpool_recovery.agent.directory.modes import kept_mode
 from pgpool_recovery.agent.directory.own_files import own_directory, own_entries
 from pgpool_recovery.agent.directory.own_login import OwnLogin, name_of_service
 from pgpool_recovery.domain.control_file import STANDBY_PARAMETERS
+from pgpool_recovery.domain.data_directory import AUTO_CONFIGURATION
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.facts.facts import Configuration
 from pgpool_recovery.facts.leftover import (
@@ -39,7 +40,6 @@ from pgpool_recovery.postgres.conninfo import parse_conninfo
 NOWHERE = Path("/nowhere")
 WHERE = ("host", "hostaddr", "port", "user", "dbname")
 WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
-AUTO_CONFIGURATION = "postgresql.auto.conf"
 TOLD_PARAMETERS = ("port", "hot_standby", "log_directory", "primary_slot_name", "restore_command")
 OTHER_PARAMETERS = (*TOLD_PARAMETERS, "primary_conninfo")
 PARAMETERS_SINCE = {17: ("sync_replication_slots",)}

@@ -25,12 +25,7 @@ from pgpool_recovery.agent.directory.older import (
 )
 from pgpool_recovery.agent.directory.place import could_be_place
 from pgpool_recovery.agent.directory.spare import write_with_spare
-from pgpool_recovery.agent.directory.workspace import (
-    Freed,
-    is_workspace,
-    make_workspace,
-    unwatched,
-)
+from pgpool_recovery.agent.directory.workspace import Freed, is_workspace, make_workspace, unwatched
 from pgpool_recovery.domain.directory_state import (
     Event,
     State,

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pgpool_recovery.agent.directory.configuration import (
-    AUTO_CONFIGURATION,
     find_configuration,
     read_configuration_file,
     replace_auto,
     without_settings,
 )
+from pgpool_recovery.domain.data_directory import AUTO_CONFIGURATION
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.domain.event import Say
 from pgpool_recovery.domain.line import lines_of

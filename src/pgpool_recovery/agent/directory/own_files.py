@@ -8,14 +8,17 @@ from pathlib import Path
 
 from pgpool_recovery.agent.directory.place import workspaces_of
 from pgpool_recovery.agent.directory.workspace import remove
+from pgpool_recovery.domain.data_directory import (
+    LOG_DIRECTORIES,
+    SMALL_BYTES,
+    is_of_node,
+)
 from pgpool_recovery.files.write import copy_attributes, copy_file, has_linked, sync
-from pgpool_recovery.host.data_directory import CLUSTER_ENTRIES, SMALL_BYTES
 
 OWN = "own"
 """Where they wait in the workspace while the old data is gone and the new is not yet there."""
 
 OWNERS = WHILE_IT_GROWS = 0o700
-LOG_DIRECTORIES = ("log", "pg_log")
 
 
 def own_directory(data_directory: Path) -> Path:
@@ -31,9 +34,7 @@ def own_entries(directory: Path) -> list[Path]:
     if not os.access(directory, os.R_OK | os.X_OK):
         return []
     return [
-        entry
-        for entry in directory.iterdir()
-        if entry.name not in CLUSTER_ENTRIES and not _is_special(entry)
+        entry for entry in directory.iterdir() if is_of_node(entry.name) and not _is_special(entry)
     ]
 
 

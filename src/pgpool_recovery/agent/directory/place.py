@@ -6,8 +6,9 @@ from collections.abc import Callable
 from pathlib import Path, PurePath
 
 from pgpool_recovery.agent.directory.workspace import is_workspace
+from pgpool_recovery.domain.data_directory import NO_DATA, WORKSPACE
 from pgpool_recovery.facts.facts import PlaceFacts
-from pgpool_recovery.facts.step.place import WORKSPACE, Place
+from pgpool_recovery.facts.step.place import Place
 from pgpool_recovery.host.filesystem import (
     can_rename,
     filesystem_of,
@@ -22,7 +23,6 @@ OLD = "old"
 """Where the directory that a copy replaced waits in the workspace."""
 NEW = "new"
 """Where the copy grows in the workspace."""
-NO_DATA = ("lost+found", WORKSPACE)
 
 
 def observe_place(

@@ -14,7 +14,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from pgpool_recovery.agent.directory.configuration import (
-    AUTO_CONFIGURATION,
     find_configuration,
     read_configuration_file,
     replace_auto,
@@ -22,6 +21,7 @@ from pgpool_recovery.agent.directory.configuration import (
     without_settings,
 )
 from pgpool_recovery.agent.directory.modes import file_mode
+from pgpool_recovery.domain.data_directory import AUTO_CONFIGURATION
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.files.text import lines_of
 from pgpool_recovery.files.write import replace_file, write_file

@@ -46,6 +46,7 @@ from pgpool_recovery.agent.directory.workspace import (
     take_out,
     unwatched,
 )
+from pgpool_recovery.domain.data_directory import BACKUP_LABEL
 from pgpool_recovery.domain.directory_state import (
     Changing,
     Done,
@@ -81,7 +82,6 @@ from pgpool_recovery.host.permit import withdraw_permit
 
 WAL = "wal"
 """What was moved out of a pg_wal (agent/directory/past.py)."""
-BACKUP_LABEL = "backup_label"
 WORTH_KEEPING_BYTES = 64 * 2**20
 """A full copy that had come less far than that is begun anew: it takes a second."""
 WRITERS_END_WITHIN_S = 60.0

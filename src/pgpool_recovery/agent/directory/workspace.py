@@ -14,6 +14,7 @@ import stat
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from pgpool_recovery.domain.data_directory import LOST_AND_FOUND
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.facts.step.place import Place
 from pgpool_recovery.files.trust import Untrusted, check_directory
@@ -21,7 +22,6 @@ from pgpool_recovery.files.write import sync
 from pgpool_recovery.host.lock import LOCK_NAME, remove_lock
 
 DIRECTORY_MODE = 0o700
-NOT_DATA = "lost+found"
 BLOCK_BYTES = 512  # The unit of st_blocks (stat(2)).
 Freed = Callable[[int], None]
 """Is told how many bytes a file had that was removed: terabytes take a while."""
@@ -36,7 +36,7 @@ def entries(place: Place) -> list[Path]:
     path = Path(place.path)
     if not path.is_dir():
         return []
-    kept = (Path(place.workspace), path / NOT_DATA)
+    kept = (Path(place.workspace), path / LOST_AND_FOUND)
     return [entry for entry in path.iterdir() if entry not in kept]
 
 

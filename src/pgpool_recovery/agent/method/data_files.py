@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from pgpool_recovery.host.file_access import LINKS, REPLACED
+from pgpool_recovery.domain.data_directory import LINKS, REPLACED
 
 
 def data_directories(data_directory: Path, *, major: int | None) -> Iterator[Path]:

@@ -30,13 +30,13 @@ from pgpool_recovery.agent.method.guarded.tablespace import (
 )
 from pgpool_recovery.agent.method.relation_file import vouched_paths
 from pgpool_recovery.domain.control_file import CONTROL_FILE
+from pgpool_recovery.domain.data_directory import EMPTIED, LINKS, REPLACED, UNSENT_FILES
 from pgpool_recovery.domain.error import RecoveryError, Refused, Undone
 from pgpool_recovery.domain.event import Emit, Said
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.domain.wal import Lsn, lsn_text
 from pgpool_recovery.facts.blocks import BlockTarget
 from pgpool_recovery.files.write import empty_file
-from pgpool_recovery.host.file_access import EMPTIED, LINKS, REPLACED, UNSENT_FILES
 from pgpool_recovery.host.permit import PERMIT_NAME, issue_permit, withdraw_permit
 from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.host.version_file import VERSION_FILE

@@ -10,35 +10,25 @@ from pgpool_recovery.agent.directory.modes import file_mode
 from pgpool_recovery.agent.directory.own_files import own_entries
 from pgpool_recovery.agent.directory.workspace import remove
 from pgpool_recovery.agent.method.restore import lead_wal_to
+from pgpool_recovery.domain.data_directory import (
+    LINKS,
+    REMOVED_FROM_MADE,
+    UNSENT_DIRECTORIES,
+    USUALLY_EMPTY,
+    WAL,
+    is_of_node,
+)
 from pgpool_recovery.domain.error import Undone
 from pgpool_recovery.domain.wal import Point, TimelineId, parse_lsn
 from pgpool_recovery.facts.step.transfer import RunCommand
 from pgpool_recovery.files.text import read_end, read_text
 from pgpool_recovery.files.write import sync, write_file
-from pgpool_recovery.host.data_directory import CLUSTER_ENTRIES
-from pgpool_recovery.host.file_access import LINKS, UNSENT_DIRECTORIES, WAL
 from pgpool_recovery.host.version_file import VERSION_FILE
-from pgpool_recovery.in_server.pid_file import PID_FILE_NAME
 
 MANIFEST_END_BYTES = 65_536
 RANGE = re.compile(
     r'\{\s*"Timeline": (\d+),\s*"Start-LSN": "([0-9A-F/]+)",\s*"End-LSN": "([0-9A-F/]+)"\s*\}'
 )
-LEFT_FILES = (
-    PID_FILE_NAME,
-    "postmaster.opts",
-    "recovery.conf",
-    "recovery.signal",
-    "standby.signal",
-    "tablespace_map",
-)
-"""What a server would take for its own past or future; the standby's own are written afterwards.
-
-The locations in tablespace_map are those of the node that was backed up, and a server replaces the
-links by them (read_tablespace_map in xlogrecovery.c).
-"""
-EMPTY_DIRECTORIES = ("pg_stat", LINKS, "pg_twophase", WAL)
-"""Directories that backup programs may leave out because they are usually empty."""
 SHOWN = 3
 
 
@@ -63,9 +53,9 @@ def put_in_order(step: RunCommand, what: str) -> None:
             f"{what} has made a data directory that a server must not use",
             detail=" ".join(odd[:SHOWN]) + more,
         )
-    for name in LEFT_FILES:
+    for name in REMOVED_FROM_MADE:
         remove(new / name)
-    for name in (*UNSENT_DIRECTORIES, *EMPTY_DIRECTORIES):
+    for name in (*UNSENT_DIRECTORIES, *USUALLY_EMPTY):
         _make(new / name, is_emptied=name in UNSENT_DIRECTORIES)
     for oid, location in step.locations.items():
         link = new / LINKS / str(oid)
@@ -102,7 +92,7 @@ def _odd(step: RunCommand) -> Iterator[str]:
     own = {entry.name for entry in own_entries(new)}
     links = {WAL, *UNSENT_DIRECTORIES}
     for entry in sorted(_entries(new), key=lambda entry: entry.name):
-        if entry.name in CLUSTER_ENTRIES and not (entry.is_symlink() and entry.name in links):
+        if not is_of_node(entry.name) and not (entry.is_symlink() and entry.name in links):
             is_tablespaces = entry.name == LINKS
             yield from _odd_files(entry, user, step, is_tablespaces=is_tablespaces)
         elif entry.name in own and entry.stat(follow_symlinks=False).st_uid != user:

@@ -3,11 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from pgpool_recovery.agent.directory.configuration import (
-    AUTO_CONFIGURATION,
-    read_configuration_file,
-    replace_auto,
-)
+from pgpool_recovery.agent.directory.configuration import read_configuration_file, replace_auto
 from pgpool_recovery.agent.directory.links import lead_to_places
 from pgpool_recovery.agent.directory.modes import file_mode, make_location
 from pgpool_recovery.agent.directory.neutral import neutralise
@@ -15,15 +11,19 @@ from pgpool_recovery.agent.directory.own_files import keep_own_files, own_direct
 from pgpool_recovery.agent.directory.own_login import OwnLogin
 from pgpool_recovery.agent.directory.setting_home import Home, home_of, put_back
 from pgpool_recovery.agent.directory.workspace import remove
+from pgpool_recovery.domain.data_directory import (
+    AUTO_CONFIGURATION,
+    RECOVERY_SIGNAL,
+    SIGNALS,
+    STANDBY_SIGNAL,
+    WORKSPACE,
+)
 from pgpool_recovery.domain.event import Say
 from pgpool_recovery.domain.record import record
-from pgpool_recovery.facts.leftover import SIGNAL, STANDBY_SIGNAL
 from pgpool_recovery.facts.step.standby import ConfigureStandby, Repoint, RepointRunning
 from pgpool_recovery.files.write import sync, write_file
 from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.postgres.conninfo import format_conninfo
-
-SIGNALS = (STANDBY_SIGNAL, SIGNAL)
 
 
 def configure_standby(step: ConfigureStandby, own_login: OwnLogin, stop: Stop, tell: Say) -> None:
@@ -34,6 +34,7 @@ def configure_standby(step: ConfigureStandby, own_login: OwnLogin, stop: Stop, t
     """
     new = Path(step.places.data.new)
     own = own_directory(Path(step.places.data.path))
+    _drop_workspace(new, stop, tell)
     _signal(new)
     lead_to_places(step.places)
     keep_own_files(own, new)
@@ -42,6 +43,19 @@ def configure_standby(step: ConfigureStandby, own_login: OwnLogin, stop: Stop, t
     place, programs = Path(step.places.data.path), Path(step.bin_directory)
     neutralise(new, place, programs, stop, tell, is_copy=is_copy)
     sync(new)
+
+
+def _drop_workspace(copy: Path, stop: Stop, tell: Say) -> None:
+    """Remove the workspace of another node from a copy: a base backup and pg_rewind bring it along.
+
+    It is in the data directory of a node that was recovered there, at a mount point. This node
+    would take what is in it for old data and a journal of its own, and could not put the copy into
+    place if its own workspace is there, too.
+    """
+    workspace = copy / WORKSPACE
+    if workspace.is_dir():
+        remove(workspace, stop.got_on)
+        tell(f"removed {WORKSPACE} from the copy: it is of a recovery of the node that was copied")
 
 
 @record
@@ -109,7 +123,7 @@ def repoint_running(step: RepointRunning, own_login: OwnLogin, stop: Stop, tell:
 
 def _signal(directory: Path) -> None:
     write_file(directory / STANDBY_SIGNAL, "", mode=file_mode(directory))
-    remove(directory / SIGNAL)
+    remove(directory / RECOVERY_SIGNAL)
 
 
 def standby_settings(step: ConfigureStandby | Repoint, own_login: OwnLogin) -> dict[str, str]:

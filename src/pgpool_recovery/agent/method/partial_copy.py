@@ -8,9 +8,9 @@ from pathlib import Path
 
 from pgpool_recovery.agent.directory.own_files import withdraw_own_files
 from pgpool_recovery.agent.directory.workspace import make_directory, remove
+from pgpool_recovery.domain.data_directory import EMPTIED, LINKS, REPLACED, WAL
 from pgpool_recovery.facts.step.place import Places
 from pgpool_recovery.files.write import sync
-from pgpool_recovery.host.file_access import EMPTIED, LINKS, REPLACED, WAL
 from pgpool_recovery.host.stop import Stop
 
 

@@ -5,14 +5,13 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from pgpool_recovery.domain.data_directory import RELATION, is_of_relations
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.facts.facts import RelationSegment
 
 DEFAULT_TABLESPACE, GLOBAL_TABLESPACE = 1663, 1664  # pg_tablespace.dat
 FORKS = ("", "_fsm", "_vm", "_init")  # ForkNumber in relpath.h
-FILE_PATTERN = re.compile(r"([0-9]+)(_fsm|_vm|_init)?(?:\.([0-9]+))?")
-DIRECTORY_PATTERN = re.compile(r"(?:base|pg_tblspc/[0-9]+/PG_[0-9]+_[0-9]+)/[0-9]+|global")
 DATABASE_PATTERN = re.compile(r"[0-9]+")
 
 VOUCHED_FORKS: tuple[str, ...] = ("", "_init")
@@ -40,7 +39,7 @@ def parse_name(name: str) -> RelationFile | None:
     RelationFile(relfilenode=16384, fork='_vm', number=2)
     >>> parse_name("t3_16384")
     """
-    match = FILE_PATTERN.fullmatch(name)
+    match = RELATION.fullmatch(name)
     if match is None:
         return None
     return RelationFile(int(match[1]), match[2] or "", int(match[3] or 0))
@@ -54,7 +53,7 @@ def parse_path(path: str) -> RelationFile | None:
     >>> parse_path("pg_xact/0000")
     """
     directory, _, name = path.rpartition("/")
-    return parse_name(name) if DIRECTORY_PATTERN.fullmatch(directory) else None
+    return parse_name(name) if is_of_relations(directory) else None
 
 
 def path_of(segment: RelationSegment, version_directory: str) -> str:

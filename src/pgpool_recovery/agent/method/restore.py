@@ -5,10 +5,11 @@ from pathlib import Path
 
 from pgpool_recovery.agent.directory.configuration import write_standby_settings
 from pgpool_recovery.agent.directory.modes import file_mode
-from pgpool_recovery.agent.directory.workspace import NOT_DATA, make_directory, remove
+from pgpool_recovery.agent.directory.workspace import make_directory, remove
 from pgpool_recovery.agent.method.repository import archived_histories
 from pgpool_recovery.domain.backup_label import parse_backup_label
 from pgpool_recovery.domain.control_data import parse_control_data
+from pgpool_recovery.domain.data_directory import LOST_AND_FOUND
 from pgpool_recovery.domain.error import Refused, Undone
 from pgpool_recovery.domain.event import Emit, Moved, Said
 from pgpool_recovery.domain.record import replace
@@ -197,7 +198,7 @@ def lead_wal_to(wal_directory: Path, link: Path) -> None:
     """
     make_directory(wal_directory)
     for entry in wal_directory.iterdir():
-        if entry.name != NOT_DATA:
+        if entry.name != LOST_AND_FOUND:
             remove(entry)
     for entry in link.iterdir():  # WAL of a backup with archive-copy, and archive_status.
         move(entry, wal_directory / entry.name)

@@ -11,6 +11,7 @@ from pgpool_recovery.agent.directory.own_files import OWN, keep_own_files, withd
 from pgpool_recovery.agent.directory.own_login import OwnLogin
 from pgpool_recovery.agent.directory.workspace import make_directory, remove
 from pgpool_recovery.agent.method.verify_pages import verify_pages
+from pgpool_recovery.domain.data_directory import SIGNALS
 from pgpool_recovery.domain.error import Undone
 from pgpool_recovery.domain.event import Emit, Moved, Said
 from pgpool_recovery.domain.wal import segment_of_file
@@ -26,7 +27,6 @@ from pgpool_recovery.postgres.conninfo import format_conninfo
 PROGRAM = "pg_rewind"
 ANSWER_S = 30.0
 CONFIGURATION = "postgresql.conf"
-SIGNAL_FILES = ("standby.signal", "recovery.signal")
 KEEP_ALL_WAL = "wal_keep_size=2147483647MB"
 """Otherwise the checkpoint at the end of crash recovery would remove WAL that pg_rewind reads."""
 MISSING_WAL = re.compile(r'could not open file "[^"]*/pg_wal/([0-9A-F]{24})"')
@@ -52,7 +52,7 @@ def rewind(step: Rewind, own_login: OwnLogin, stop: Stop, emit: Emit, connect_s:
     write_file(configuration, f"restore_command = '{quote(step.restore_command)}'\n")
     since_ns = configuration.stat().st_mtime_ns
     progress = Watch(emit)
-    signals = [name for name in SIGNAL_FILES if (directory / name).exists()]
+    signals = [name for name in SIGNALS if (directory / name).exists()]
     try:
         for name in signals:  # Neither single-user mode nor pg_rewind works with them.
             remove(directory / name)

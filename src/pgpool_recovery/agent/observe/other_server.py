@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from pgpool_recovery.domain.control_file import CONTROL_FILE
+from pgpool_recovery.domain.data_directory import LINKS, WAL
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.domain.record import replace
 from pgpool_recovery.facts.facts import FileIdentity, PlaceFacts
 from pgpool_recovery.files.process_table import processes
-from pgpool_recovery.host.file_access import LINKS, WAL
 from pgpool_recovery.host.filesystem import identity_of
 from pgpool_recovery.host.pidfile import read_pid_file
 from pgpool_recovery.host.version_file import VERSION_FILE

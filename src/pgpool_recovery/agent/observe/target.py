@@ -12,7 +12,7 @@ from pgpool_recovery.agent.directory.journal import read_entry
 from pgpool_recovery.agent.directory.local_wal import first_missing
 from pgpool_recovery.agent.directory.own_login import OwnLogin
 from pgpool_recovery.agent.directory.own_wal import own_wal
-from pgpool_recovery.agent.directory.place import NO_DATA, observe_place, workspaces_of
+from pgpool_recovery.agent.directory.place import observe_place, workspaces_of
 from pgpool_recovery.agent.directory.swap import failed_starts, standing
 from pgpool_recovery.agent.method.guarded.guard import is_half_applied, read_marker
 from pgpool_recovery.agent.method.guarded.marker import DeltaMarker, Marker
@@ -20,6 +20,12 @@ from pgpool_recovery.agent.method.incremental.stale_directory import read_base
 from pgpool_recovery.agent.observe.other_server import see_others
 from pgpool_recovery.domain.backup_label import parse_backup_label
 from pgpool_recovery.domain.control_data import ControlData, parse_control_data
+from pgpool_recovery.domain.data_directory import (
+    BACKUP_LABEL,
+    NO_DATA,
+    RECOVERY_SIGNAL,
+    STANDBY_SIGNAL,
+)
 from pgpool_recovery.domain.directory_state import Changing, Finished, target_state
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.domain.record import replace
@@ -32,7 +38,7 @@ from pgpool_recovery.facts.facts import (
     PlaceFacts,
     TargetFacts,
 )
-from pgpool_recovery.facts.leftover import OLD_FILE, SIGNAL, STANDBY_SIGNAL, LeftFiles
+from pgpool_recovery.facts.leftover import OLD_FILE, LeftFiles
 from pgpool_recovery.files.text import read_text
 from pgpool_recovery.files.write import open_nameless
 from pgpool_recovery.host import zstd
@@ -51,7 +57,6 @@ from pgpool_recovery.ssh.locality import own_addresses
 from pgpool_recovery.talk.request.directory import Observe, ReadBase, WantedTablespace
 
 NOWHERE = Path("/nowhere")
-BACKUP_LABEL = "backup_label"
 FICLONE = 0x40049409  # linux/fs.h
 SHOWN_ENTRIES = 5
 
@@ -120,7 +125,7 @@ def observe(request: Observe, stop: Stop, own_login: OwnLogin) -> TargetFacts:
         bin_directory=bin_directory,
         configuration=configuration,
         configuration_problem=problem,
-        left_files=LeftFiles((data / SIGNAL).exists(), (data / OLD_FILE).exists(), marks),
+        left_files=LeftFiles((data / RECOVERY_SIGNAL).exists(), (data / OLD_FILE).exists(), marks),
         own_wal=in_wal,
         access=replace(access, spare_wal_bytes=spare_wal_bytes(contents / "pg_wal", in_wal.files)),
         marked_identifier=_identifier(marker),

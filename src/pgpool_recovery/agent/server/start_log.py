@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 
-from pgpool_recovery.agent.directory.configuration import AUTO_CONFIGURATION, find_configuration
+from pgpool_recovery.agent.directory.configuration import find_configuration
 from pgpool_recovery.agent.directory.effective_value import defaults
 from pgpool_recovery.agent.directory.own_files import own_directory
+from pgpool_recovery.domain.data_directory import AUTO_CONFIGURATION, LOG_DIRECTORIES
 from pgpool_recovery.domain.error import Cancelled, RecoveryError
 from pgpool_recovery.domain.record import record, replace
 from pgpool_recovery.files.text import bytes_of, read_lines
@@ -36,7 +37,6 @@ from pgpool_recovery.talk.request.server import FindLog, LogPosition
 CURRENT = "current_logfiles"
 KINDS = ("stderr", "csvlog", "jsonlog")
 """The most readable first; if there are several, all have the same entries."""
-DIRECTORIES = ("log", "pg_log")
 MAX_FILES = 10_000
 MAX_BYTES = 256 * 1024
 LAST_BYTES = 16384
@@ -82,7 +82,7 @@ class StartLog:
 
     def _known(self) -> Iterator[tuple[Identity, int]]:
         """Yield the size of each file to which the server may append."""
-        directories = {self._data / name for name in DIRECTORIES}
+        directories = {self._data / name for name in LOG_DIRECTORIES}
         directories |= {Path(file).parent for file in collected(self._data).values()}
         directory = self._ask("log_directory")
         if directory:

@@ -4,9 +4,6 @@ from enum import Enum
 
 from pgpool_recovery.domain.record import record
 
-WORKSPACE = "pgpool_recovery"
-"""The name of the workspace inside a data directory, or the suffix of its name beside it."""
-
 
 class Touches(Enum):
     """Where a step leaves something behind: on the primary, beside the target's data, or in it.

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from pgpool_recovery.agent.directory import past, swap
-from pgpool_recovery.agent.directory.configuration import AUTO_CONFIGURATION, write_standby_settings
+from pgpool_recovery.agent.directory.configuration import write_standby_settings
 from pgpool_recovery.agent.directory.modes import directory_mode, file_mode, make_location
 from pgpool_recovery.agent.directory.workspace import take_out
+from pgpool_recovery.domain.data_directory import AUTO_CONFIGURATION
 from pgpool_recovery.domain.wal import Lsn, TimelineId
 from pgpool_recovery.facts.step.place import Place, Places
 from pgpool_recovery.facts.step.standby import KeepToPast

@@ -12,7 +12,7 @@ from pgpool_recovery.agent.directory.own_files import (
     withdraw_own_files,
 )
 from pgpool_recovery.agent.directory.workspace import remove
-from pgpool_recovery.host.data_directory import SMALL_BYTES
+from pgpool_recovery.domain.data_directory import SMALL_BYTES
 from tests.unit.agent.as_nobody import NOBODY, as_nobody
 
 

@@ -16,13 +16,13 @@ from pgpool_recovery.agent.method.guarded import commit as commit_module
 from pgpool_recovery.agent.method.guarded import durable, guard
 from pgpool_recovery.agent.method.guarded.guard import is_half_applied, read_base_marker
 from pgpool_recovery.agent.method.guarded.marker import DeltaMarker, Marker
+from pgpool_recovery.domain.data_directory import GUARD_PREFIX
 from pgpool_recovery.domain.error import Busy, Filled, Incomplete, NoRoom, Refused, Undone
 from pgpool_recovery.domain.event import pay_no_heed
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.facts.blocks import BlockFormat, BlockTarget
 from pgpool_recovery.facts.step.place import Place, Places
 from pgpool_recovery.facts.step.transfer import Delta
-from pgpool_recovery.host.file_access import GUARD_PREFIX
 from pgpool_recovery.host.permit import PERMIT_NAME, hold_permit, issue_permit
 from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.talk.request.steps import BeginDelta, CommitDelta, Expect

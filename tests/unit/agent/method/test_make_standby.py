@@ -8,10 +8,17 @@ from pathlib import Path
 import pytest
 
 from pgpool_recovery.agent.directory.own_login import OwnLogin
+from pgpool_recovery.agent.directory.place import workspaces_of
+from pgpool_recovery.agent.directory.workspace import swap_in
 from pgpool_recovery.agent.method import make_standby as standby
-from pgpool_recovery.agent.method.make_standby import before_repoint, repoint, repoint_running
+from pgpool_recovery.agent.method.make_standby import (
+    before_repoint,
+    configure_standby,
+    repoint,
+    repoint_running,
+)
 from pgpool_recovery.facts.step.place import Place, Places
-from pgpool_recovery.facts.step.standby import Repoint, RepointRunning
+from pgpool_recovery.facts.step.standby import ConfigureStandby, Repoint, RepointRunning
 from pgpool_recovery.host.stop import Stop
 
 CONNINFO = {"host": "server2", "user": "repl"}
@@ -147,3 +154,31 @@ def test_auto_is_written_under_the_name_that_base_backups_leave_out(
     monkeypatch.setattr(os, "rename", see)
     before.restore()
     assert ("postgresql.auto.conf.tmp", "postgresql.auto.conf") in renamed
+
+
+@pytest.mark.parametrize("where", ["beside", "inside"])
+def test_workspace_that_came_with_a_copy_is_not_taken_for_this_nodes(
+    tmp_path: Path, where: str
+) -> None:
+    """A primary that was itself recovered at a mount point may still have one in its directory."""
+    is_inside = where == "inside"
+    data = tmp_path / "data"
+    workspace = data / "pgpool_recovery" if is_inside else tmp_path / "data.pgpool_recovery"
+    place = Place(str(data), str(workspace), is_inside=is_inside, new=f"{workspace}/new")
+    new = Path(place.new)
+    for file in (new / "pgpool_recovery/old/base/1", new / "base/1", data / "base/0"):
+        file.parent.mkdir(parents=True)
+        file.touch()
+    (new / "postgresql.conf").touch()
+    data.chmod(0o700)
+    workspace.chmod(0o700)
+    told: list[str] = []
+    step = ConfigureStandby(
+        Places(place, None, ()), CONNINFO, "slot", None, None, "/usr/bin", is_of_primary=True
+    )
+    configure_standby(step, OwnLogin(), Stop(), told.append)
+    assert any("removed pgpool_recovery from the copy" in line for line in told)
+    swap_in(place)
+    assert (data / "base/1").exists()
+    assert [own for own in workspaces_of(data) if not own.samefile(workspace)] == []
+    assert sorted(entry.name for entry in (workspace / "old").iterdir()) == ["base"]

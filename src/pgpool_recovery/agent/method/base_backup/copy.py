@@ -21,6 +21,7 @@ from pgpool_recovery.agent.method.guarded.durable import make_durable
 from pgpool_recovery.agent.method.received_page import CheckPage, page_check
 from pgpool_recovery.agent.method.relation_file import parse_path
 from pgpool_recovery.agent.method.tar_stream import Sink
+from pgpool_recovery.domain.data_directory import WAL
 from pgpool_recovery.domain.error import Undone, Unreachable
 from pgpool_recovery.domain.event import Emit, Moved, Said
 from pgpool_recovery.domain.record import record, replace
@@ -29,7 +30,6 @@ from pgpool_recovery.facts.policy import kilobytes
 from pgpool_recovery.facts.step.transfer import CopyBaseBackup
 from pgpool_recovery.files.text import text_of
 from pgpool_recovery.host import crc32c
-from pgpool_recovery.host.file_access import WAL
 from pgpool_recovery.host.meter import Meter
 from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.postgres.backup_stream import (

@@ -9,9 +9,9 @@ from pgpool_recovery.agent.directory.workspace import make_directory
 from pgpool_recovery.agent.method.archive import BASE, unexpected_archive
 from pgpool_recovery.agent.method.guarded.contents import LINK_PATTERN
 from pgpool_recovery.agent.method.tar_stream import Member, MemberKind, Nothing, Sink
+from pgpool_recovery.domain.data_directory import LINKS, WAL
 from pgpool_recovery.domain.error import Refused, Undone
 from pgpool_recovery.facts.step.place import Places
-from pgpool_recovery.host.file_access import LINKS, WAL
 from pgpool_recovery.postgres.backup_stream import SentTablespace
 
 OpenFile = Callable[[str, Path, int], Sink]

@@ -2,7 +2,6 @@
 
 from pgpool_recovery.domain.line import lines_of
 
-BACKUP_LABEL = "backup_label"
 MAX_BYTES = 65536
 INCREMENTAL = "INCREMENTAL FROM "
 

@@ -4,15 +4,13 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from pgpool_recovery.agent.directory.modes import file_mode
-from pgpool_recovery.agent.method.guarded.backup_label import BACKUP_LABEL
 from pgpool_recovery.agent.method.guarded.contents import Contents
 from pgpool_recovery.agent.method.guarded.durable import make_durable
 from pgpool_recovery.agent.method.guarded.guard import lower_guard
 from pgpool_recovery.agent.method.guarded.removal import remove_unsent
 from pgpool_recovery.agent.method.guarded.tablespace import Tablespaces, unlink_gone
+from pgpool_recovery.domain.data_directory import BACKUP_LABEL, STANDBY_SIGNAL
 from pgpool_recovery.files.write import write_file
-
-STANDBY_SIGNAL = "standby.signal"
 
 
 def commit(

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pgpool_recovery.domain.data_directory import LINKS, REPLACED
 from pgpool_recovery.domain.error import Refused
-from pgpool_recovery.host.file_access import LINKS, REPLACED
 from pgpool_recovery.host.pidfile import read_pid_file
 
 LINK_PATTERN = re.compile(rf"{LINKS}/([0-9]+)")

@@ -21,10 +21,10 @@ from pgpool_recovery.agent.method.guarded.marker import (
     encode_marker,
 )
 from pgpool_recovery.domain.control_file import CONTROL_FILE
+from pgpool_recovery.domain.data_directory import GUARD_PREFIX
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.files.text import read_text
 from pgpool_recovery.files.write import sync, write_file
-from pgpool_recovery.host.file_access import GUARD_PREFIX
 
 MARKER = f"global/{GUARD_PREFIX}marker"
 OLD_CONTROL_FILE = f"global/{GUARD_PREFIX}pg_control.old"

@@ -4,21 +4,16 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from pgpool_recovery.agent.directory.workspace import NOT_DATA, remove
+from pgpool_recovery.agent.directory.workspace import remove
 from pgpool_recovery.agent.method.guarded.contents import Contents
-from pgpool_recovery.host.file_access import EMPTIED, GUARD_PREFIX, WAL
-
-KEPT_IN_WAL = ("archive_status", "summaries")
-REMOVED_FILES = (
-    "backup_label.old",
-    "backup_manifest",
-    "postmaster.opts",
-    "postmaster.pid",
-    "recovery.signal",
-    "tablespace_map",
-    "tablespace_map.old",
+from pgpool_recovery.domain.data_directory import (
+    EMPTIED,
+    EMPTIED_IN_WAL,
+    GUARD_PREFIX,
+    LOST_AND_FOUND,
+    REMOVED_FROM_CHANGED,
+    WAL,
 )
-"""Files that describe another backup or another run of the server."""
 
 
 def remove_unsent(contents: Contents, check: Callable[[], None]) -> None:
@@ -33,7 +28,7 @@ def remove_unsent(contents: Contents, check: Callable[[], None]) -> None:
         contents.directories.add(entry.parent)
     for name in EMPTIED:
         _empty(contents.data_directory / name, check)
-    for name in REMOVED_FILES:
+    for name in REMOVED_FROM_CHANGED:
         remove(contents.data_directory / name)
 
 
@@ -50,7 +45,7 @@ def _unsent_in(path: str, directory: Path, sent: set[str]) -> Iterator[Path]:
         found = list(entries)
     for entry in found:
         inner = f"{path}/{entry.name}"
-        if entry.name.startswith(GUARD_PREFIX) or entry.name == NOT_DATA:
+        if entry.name.startswith(GUARD_PREFIX) or entry.name == LOST_AND_FOUND:
             continue
         if inner not in sent:
             yield Path(entry.path)
@@ -70,7 +65,7 @@ def _empty(directory: Path, check: Callable[[], None]) -> None:
         return
     for entry in directory.iterdir():
         check()
-        if entry.name in KEPT_IN_WAL and directory.name == WAL and entry.is_dir():
+        if entry.name in EMPTIED_IN_WAL and directory.name == WAL and entry.is_dir():
             _empty(entry, check)
-        elif entry.name != NOT_DATA:
+        elif entry.name != LOST_AND_FOUND:
             remove(entry)

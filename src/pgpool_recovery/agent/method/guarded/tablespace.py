@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pgpool_recovery.agent.directory.modes import make_location
+from pgpool_recovery.domain.data_directory import LINKS
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.files.write import sync
-from pgpool_recovery.host.file_access import LINKS
 from pgpool_recovery.postgres.backup_stream import SentTablespace
 
 

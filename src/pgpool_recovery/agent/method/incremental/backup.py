@@ -15,7 +15,7 @@ from pgpool_recovery.agent.method.archive import (
     check_archives,
     unexpected_archive,
 )
-from pgpool_recovery.agent.method.guarded.backup_label import BACKUP_LABEL, without_incremental
+from pgpool_recovery.agent.method.guarded.backup_label import without_incremental
 from pgpool_recovery.agent.method.guarded.commit import commit
 from pgpool_recovery.agent.method.guarded.contents import Contents
 from pgpool_recovery.agent.method.guarded.failure import failure
@@ -25,6 +25,7 @@ from pgpool_recovery.agent.method.guarded.tablespace import Tablespaces, link_ne
 from pgpool_recovery.agent.method.incremental.received import Counts, Received
 from pgpool_recovery.agent.method.tar_stream import Member, Sink
 from pgpool_recovery.domain.control_file import CONTROL_FILE
+from pgpool_recovery.domain.data_directory import BACKUP_LABEL
 from pgpool_recovery.domain.error import RecoveryError, Undone
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.target_state import TargetState

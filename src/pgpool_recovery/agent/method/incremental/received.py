@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pgpool_recovery.agent.method.guarded.backup_label import BACKUP_LABEL
 from pgpool_recovery.agent.method.guarded.contents import LINK_PATTERN, Contents
 from pgpool_recovery.agent.method.guarded.guard import NEW_CONTROL_FILE
 from pgpool_recovery.agent.method.guarded.marker import StaleDirectory
@@ -15,10 +14,16 @@ from pgpool_recovery.agent.method.received_page import CheckPage, page_check
 from pgpool_recovery.agent.method.relation_file import parse_path
 from pgpool_recovery.agent.method.tar_stream import Member, MemberKind, Nothing, Sink
 from pgpool_recovery.domain.control_file import CONTROL_FILE
+from pgpool_recovery.domain.data_directory import (
+    BACKUP_LABEL,
+    EMPTIED,
+    GUARD_PREFIX,
+    LINKS,
+    REPLACED,
+)
 from pgpool_recovery.domain.error import Undone
 from pgpool_recovery.domain.wal import Lsn
 from pgpool_recovery.files.write import open_in_place
-from pgpool_recovery.host.file_access import EMPTIED, GUARD_PREFIX, LINKS, REPLACED
 from pgpool_recovery.host.version_file import VERSION_FILE
 
 INCREMENTAL_PREFIX = "INCREMENTAL."

@@ -6,11 +6,7 @@ run reads instead of the control file.
 
 from pathlib import Path
 
-from pgpool_recovery.agent.method.guarded.backup_label import (
-    BACKUP_LABEL,
-    MAX_BYTES,
-    is_incremental,
-)
+from pgpool_recovery.agent.method.guarded.backup_label import MAX_BYTES, is_incremental
 from pgpool_recovery.agent.method.guarded.guard import is_half_applied, read_base_marker
 from pgpool_recovery.agent.method.guarded.marker import Marker, StaleDirectory
 from pgpool_recovery.agent.method.incremental.control_file import (
@@ -24,6 +20,7 @@ from pgpool_recovery.domain.control_data import (
     ControlData,
 )
 from pgpool_recovery.domain.control_file import CONTROL_FILE
+from pgpool_recovery.domain.data_directory import BACKUP_LABEL
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.domain.wal import Lsn, Point
 from pgpool_recovery.facts.facts import Base

@@ -11,9 +11,9 @@ from pgpool_recovery.agent.method.guarded import commit as commit_module
 from pgpool_recovery.agent.method.guarded import durable, guard
 from pgpool_recovery.agent.method.guarded.guard import is_half_applied
 from pgpool_recovery.agent.method.incremental import backup as backup_module
+from pgpool_recovery.domain.data_directory import GUARD_PREFIX
 from pgpool_recovery.domain.error import Cancelled, Filled, Incomplete, NoRoom, Unreachable
 from pgpool_recovery.domain.target_state import TargetState
-from pgpool_recovery.host.file_access import GUARD_PREFIX
 from pgpool_recovery.host.stop import Stop
 from tests.unit.agent.method.incremental.stream import (
     DIRECTORY,
