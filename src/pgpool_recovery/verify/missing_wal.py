@@ -13,9 +13,11 @@ from pgpool_recovery.plan.from_archive import name_of
 from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.postgres.wal import read_wal
 
-ASKED_TWICE_S = 8.0
-"""Within this time a server asks its archive for a file again, unless wal_retrieve_retry_interval
-is longer than usual (5 s)."""
+ASKS_EVERY_S = 5.0
+"""How often a server asks its archive for a file that it lacks, unless wal_retrieve_retry_interval
+is set."""
+CALLS = 2
+"""How often it has asked in vain before the file counts as missing."""
 
 
 class MissingWal:
@@ -34,7 +36,7 @@ class MissingWal:
         now, place = time.monotonic(), (node.replaying, node.replayed)
         if place != self._place or node.receiver == STREAMING:
             self._place, self._since, self.sentence = place, now, None
-        is_over = node.lacks_wal and now - self._since >= ASKED_TWICE_S
+        is_over = node.lacks_wal and now - self._since >= CALLS * ASKS_EVERY_S
         if self.sentence is not None or node.replaying is None or not is_over:
             return
         self._since = now

@@ -8,7 +8,7 @@ import pytest
 from pgpool_recovery.domain.standby import StandbyFacts, UpstreamFacts
 from pgpool_recovery.domain.wal import History, Lsn, Point, TimelineId
 from pgpool_recovery.verify import missing_wal
-from pgpool_recovery.verify.missing_wal import ASKED_TWICE_S, MissingWal
+from pgpool_recovery.verify.missing_wal import ASKS_EVERY_S, MissingWal
 from tests.unit.plan.situation import SEGMENT, wal
 
 OLD = "000000010000000000000033"
@@ -52,7 +52,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
 
 def test_file_that_was_requested_twice_is_missing(world: World) -> None:
     assert world.look() is None
-    assert world.look(after_s=ASKED_TWICE_S - 1) is None
+    assert world.look(after_s=2 * ASKS_EVERY_S - 1) is None
     assert world.look(after_s=2) == SENTENCE
     assert world.look(after_s=60) == SENTENCE
     assert (world.said, world.asked) == ([SENTENCE], 1), "it is told once"
@@ -60,11 +60,11 @@ def test_file_that_was_requested_twice_is_missing(world: World) -> None:
 
 def test_file_that_comes_after_all_is_not_missing(world: World) -> None:
     world.look()
-    world.look(after_s=9)
+    world.look(after_s=11)
     further = replace(NODE, replayed=Lsn(200))
     assert world.look(further, after_s=1) is None
     assert world.look(further, after_s=1) is None
-    assert world.look(further, after_s=9) == SENTENCE
+    assert world.look(further, after_s=11) == SENTENCE
     assert world.look(replace(further, receiver="streaming"), after_s=1) is None
 
 
@@ -81,21 +81,21 @@ def test_nothing_is_missing_while_it_may_come(world: World, changes: dict[str, A
 
 def test_call_of_the_command_is_no_progress(world: World) -> None:
     world.look()
-    world.look(replace(NODE, lacks_wal=False, restoring=4711), after_s=5)
-    assert world.look(after_s=5) == SENTENCE
+    world.look(replace(NODE, lacks_wal=False, restoring=4711), after_s=6)
+    assert world.look(after_s=6) == SENTENCE
 
 
 def test_file_that_the_primary_has_is_not_missing(world: World) -> None:
     world.oldest = 0x33
     world.look()
     for _ in range(3):
-        assert world.look(after_s=9) is None
+        assert world.look(after_s=11) is None
     assert world.said == []
     world.oldest = 80
-    assert world.look(after_s=9) == SENTENCE
+    assert world.look(after_s=11) == SENTENCE
     assert world.asked == 4
 
 
 def test_next_file_has_its_own_time(world: World) -> None:
     world.look()
-    assert world.look(replace(NODE, replaying="000000010000000000000034"), after_s=9) is None
+    assert world.look(replace(NODE, replaying="000000010000000000000034"), after_s=11) is None

@@ -148,7 +148,7 @@ def _control(
     return is_in_recovery, (Point(control.timeline, control.checkpoint), *ends)
 
 
-class Replay(NamedTuple):
+class SeenReplay(NamedTuple):
     """What is seen from outside of a server's replay.
 
     `restoring` is the PID of the restore_command that it waits for, and `file` the WAL file that
@@ -160,7 +160,7 @@ class Replay(NamedTuple):
     lacks_file: bool = False
 
 
-def replay_of(postmaster: int) -> Replay:
+def replay_of(postmaster: int) -> SeenReplay:
     """Return what is seen of the startup process, which runs the command and has no other children.
 
     Before that, its title becomes "waiting for" the file, and "recovering" it once there is a file
@@ -172,9 +172,9 @@ def replay_of(postmaster: int) -> Replay:
             child = next((child.process.pid for child in children(process.pid)), None)
             found = READS.search(title)
             if found is None:
-                return Replay(child)
-            return Replay(child, found[2], child is None and found[1] == "waiting for")
-    return Replay()
+                return SeenReplay(child)
+            return SeenReplay(child, found[2], child is None and found[1] == "waiting for")
+    return SeenReplay()
 
 
 def _receives(title: str) -> Lsn | None:
