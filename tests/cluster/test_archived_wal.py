@@ -119,25 +119,6 @@ def test_fork_within_the_gap_and_files_of_the_dead_primary(cluster: Cluster) -> 
     assert node.sql("SELECT count(*) FROM dead") == [("0",)]
 
 
-def test_command_of_the_settings_becomes_the_nodes(cluster: Cluster) -> None:
-    """The archive is compressed and slow: each call takes more than archive_s.
-
-    It proves that the node was on timeline 2, as no WAL is left that both the node and the primary
-    have.
-    """
-    node = cluster.node(1)
-    stop(cluster, node, "false")
-    lose_wal(cluster.primary, node)
-    command = f"sleep 1.1; cat {ARCHIVE}/%f | gzip | gunzip > %p && test -s %p"
-    text = f"[archive]\nrestore_command = '{command}'\n[timeout]\narchive_s = 1\n"
-    with settings(cluster, text):
-        log = recover(cluster, node)
-    assert methods(log) == ["catch-up"], log
-    assert "by restore_command of the settings" in log
-    assert node.sql("SHOW restore_command") == [(command,)]
-    node.set(restore_command="")
-
-
 def segments(cluster: Cluster) -> tuple[str, int, int]:
     """Return the timeline and the first and last number of what node 1 gets from the archive."""
     made = plan(cluster, 1)
@@ -171,3 +152,22 @@ def test_hole_in_the_middle_of_much_wal_is_found_by_the_plan(cluster: Cluster) -
     log = recover(cluster, node)
     assert methods(log) == ["delta"], log
     assert f"restore_command of node 1 did not bring {hole} (exit status 1 (" in log
+
+
+def test_command_of_the_settings_becomes_the_nodes(cluster: Cluster) -> None:
+    """The archive is compressed and slow: each call takes more than archive_s.
+
+    It proves that the node was on timeline 2, as no WAL is left that both the node and the primary
+    have.
+    """
+    node = cluster.node(1)
+    stop(cluster, node, "false")
+    lose_wal(cluster.primary, node)
+    command = f"sleep 1.1; cat {ARCHIVE}/%f | gzip | gunzip > %p && test -s %p"
+    text = f"[archive]\nrestore_command = '{command}'\n[timeout]\narchive_s = 1\n"
+    with settings(cluster, text):
+        log = recover(cluster, node)
+    assert methods(log) == ["catch-up"], log
+    assert "by restore_command of the settings" in log
+    assert node.sql("SHOW restore_command") == [(command,)]
+    node.set(restore_command="")
