@@ -40,7 +40,7 @@ def back_up(cluster: Cluster) -> None:
 
 def reset(cluster: Cluster) -> None:
     """Make the repository again what it was after the backup."""
-    _copy_repository(node=cluster.primary, source=KEPT, target=REPOSITORY)
+    _copy_repository(node=cluster.node(0), source=KEPT, target=REPOSITORY)
 
 
 def archive(cluster: Cluster) -> None:
