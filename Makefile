@@ -28,7 +28,7 @@ help:
 	@echo "make test-all  the same with the whole matrix of majors"
 	@echo "make quick   lint and run the tests that need no server (1 minute)"
 	@echo "make lowest  run the unit tests with the lowest versions that pyproject.toml allows"
-	@echo "make systems build the Debian systems with other PostgreSQL majors (once, 4 minutes, 3 GB)"
+	@echo "make systems build the Debian systems with other PostgreSQL majors (once, 5 minutes, 4 GB)"
 	@echo "make site    dist/site: the documentation as web pages; warnings are errors"
 	@echo "make recording  run the demo, and draw docs/pictures/demo.svg from what it writes"
 	@echo "make links   try the links that lead elsewhere (needs the network)"
@@ -140,7 +140,7 @@ ansible-lint: .build/ansible/installed
 system-packages:
 	@ci/install-packages
 
-systems:
+systems: system-packages
 	@ci/build-systems
 
 $(VENV)/installed: requirements/development.txt pyproject.toml | system-packages

@@ -109,7 +109,8 @@ def main() -> None:
 
 def _reset(cluster: Cluster, snapshot: Snapshot, *, has_repository: bool) -> None:
     """Begin anew; the servers must not archive anything in between."""
-    cluster.pgpool.stop()
+    if cluster.pgpool.is_running:
+        cluster.pgpool.stop()
     for server in cluster.servers:
         server.kill()
     if has_repository:

@@ -6,7 +6,8 @@ from tests.harness.system import why_no_postgresql
 
 PGPOOL_RELEASES = {15: "4.3", 17: "4.6", 18: "4.7"}  # In Debian 12, Debian 13 and sid.
 SUPPORTED = tuple(range(14, 20))
-"""Debian does not have all of them. For 19, in experimental, it has no stock extension."""
+"""Debian does not have 14 and 16, which are PyPI's; 14 comes without PL/Python. There is no stock
+extension for these, nor for 19, which is in experimental."""
 
 
 def needs_postgresql(major: int) -> pytest.MarkDecorator:

@@ -142,7 +142,6 @@ def choose(servers: BothServers, emit: Emit, server: TargetServer, tried: Tried)
         facts = observe_target(
             servers.connection, servers.agent, servers.request, primary, servers.settings
         )
-        facts = with_paces(facts, servers.settings)
         note_parts("fact", facts)
         plan, passed = server.plan(facts, tried.failed)
         log_decision(plan)
@@ -170,11 +169,16 @@ def look_further(
 ) -> tuple[Facts, Decision]:
     """Observe what takes time and matters only to some plans; return the facts and the plan then.
 
-    If the policy has copies read from a standby, the standbys are examined; `unread` are those from
-    which a copy failed in this run, and why. For a full copy by ssh the link is measured, because
-    its speed decides whether compression pays off.
+    The record is read for how fast earlier recoveries were, unless only WAL is moved. If the policy
+    has copies read from a standby, the standbys are examined; `unread` are those from which a copy
+    failed in this run, and why. For a full copy by ssh the link is measured, because its speed
+    decides whether compression pays off.
     """
     settings, agent = servers.settings, servers.agent
+    if depends_on_paces(plan):
+        facts = replace(facts, paces=observe_paces(own_conninfo(settings), settings))
+        plan = plan_again(facts)
+        log_decision(plan)
     if depends_on_source(plan, settings.policy):
         facts = with_sources(servers, facts, unread)
         plan = plan_again(facts)
@@ -203,9 +207,9 @@ def say_asides(reasons: tuple[Rejection, ...], emit: Emit) -> None:
             emit(Said("runner", reason.message))
 
 
-def with_paces(facts: Facts, settings: Settings) -> Facts:
-    """Return the facts with how fast earlier recoveries were; the record is on this server."""
-    return replace(facts, paces=observe_paces(own_conninfo(settings), settings))
+def depends_on_paces(plan: Decision) -> bool:
+    """Return whether to read the record: a plan says how long it takes, if its work is known."""
+    return _lacks_space(plan) or (isinstance(plan, Plan) and plan.work is not None)
 
 
 def depends_on_link(plan: Decision, agent: Conversation) -> bool:
@@ -215,7 +219,7 @@ def depends_on_link(plan: Decision, agent: Conversation) -> bool:
 
 
 def _lacks_space(plan: Decision) -> bool:
-    """Return whether a faster link than assumed could make a plan possible: less WAL is written."""
+    """Return whether a higher rate than assumed could make a plan possible: less WAL is written."""
     return not isinstance(plan, Plan) and any(reason.is_for_space for reason in plan)
 
 

@@ -4,7 +4,7 @@ from functools import partial
 from typing import Any
 
 from pgpool_recovery.config.settings import Settings
-from pgpool_recovery.decision import BothServers, look_further, with_paces
+from pgpool_recovery.decision import BothServers, look_further
 from pgpool_recovery.domain.error import Busy, Refused, Unreachable
 from pgpool_recovery.domain.event import pay_no_heed
 from pgpool_recovery.domain.node import RecoveryRequest, Target
@@ -66,7 +66,6 @@ def _foresee(
         asked = AskState(target.data_directory)
         seen = agent.ask(asked, timeout_s=patience)
         facts = observe_target(connection, agent, request, primary, settings, tidies=False)
-        facts = with_paces(facts, settings)
         foreseen = _foreseen(target, facts, settings.policy)
         servers = BothServers(request, settings, connection, agent, lambda: primary)
         plan_again = partial(make_plan, target, policy=settings.policy)

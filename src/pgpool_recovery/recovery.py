@@ -176,5 +176,9 @@ def see_following(
     timeout = settings.timeout
     limits = (timeout.streaming_s, timeout.catch_up_s, timeout.stall_s)
     expected = Expected(plan.target_name, step.slot_name, *limits)
-    if not wait_until_following(connection, expected, ask, read_log, agent.check):
+
+    def tell(sentence: str) -> None:
+        emit(Said("runner", f"{plan.target_name}: {sentence}"))
+
+    if not wait_until_following(connection, expected, ask, read_log, agent.check, tell):
         emit(Said("primary", f"{plan.target_name} streams but has not caught up yet"))

@@ -18,9 +18,10 @@ from pgpool_recovery.domain.slot import IN_USE, SlotState, is_of_a_recovery, nam
 from pgpool_recovery.domain.standby import StreamFacts
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.facts.facts import PrimaryFacts
+from pgpool_recovery.observe.archived_wal import why_not_brought
 from pgpool_recovery.observe.primary import observing_primary
 from pgpool_recovery.observe.target import wanted_facts
-from pgpool_recovery.plan.held_wal import waits_in_vain_from
+from pgpool_recovery.plan.held_wal import gap_before_start
 from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.postgres.slots import drop_slot, slot_of_primary
 from pgpool_recovery.postgres.wal import read_wal
@@ -176,8 +177,8 @@ def see_slot(
 ) -> None:
     """Create the slot again if it was invalidated since the data was prepared.
 
-    If WAL was removed with it that the server needs to become consistent, raise Incomplete: the
-    server would wait for that WAL until `start_s` is over.
+    If WAL was removed with it that the server needs and its archive does not bring, raise
+    Incomplete: the server would wait for that WAL until `start_s` is over.
     """
     asked = ReadSlotName(target.data_directory)
     slot_name = agent.ask(asked, timeout_s=settings.agent.answer_s)
@@ -185,13 +186,15 @@ def see_slot(
         return
     wanted = wanted_facts(target, primary, settings)
     facts = agent.ask(wanted, timeout_s=settings.timeout.observe_s, is_renewed_by_events=True)
-    begin = waits_in_vain_from(facts, read_wal(connection))
-    if begin is not None:
+    wal = read_wal(connection)
+    gap = gap_before_start(facts, wal)
+    why = None if gap is None else why_not_brought(agent, facts, gap, wal, settings)
+    if gap is not None and why is not None:
         raise Incomplete(
-            f"the primary's WAL from {begin} on, which {target.name} needs, was lost with its "
-            "replication slot",
+            f"the primary's WAL from {wal.begin_of(gap.first)} on, which {target.name} needs, was "
+            "lost with its replication slot",
             detail="The slot was invalidated before the server was started, which would wait for "
-            "that WAL forever.",
+            f"that WAL forever. {why}",
             hint="Recover the node again. A slot is invalidated by max_slot_wal_keep_size and, "
             "since PostgreSQL 18, by idle_replication_slot_timeout.",
             target=TargetState.COPIED,

@@ -56,7 +56,10 @@ def test_what_it_says_is_what_is_done_and_a_node_that_runs_is_taken_for_lost(
     cluster.recover(1)
     assert_recovered(cluster, 1)
     log = cluster.pgpool.log_text()[before:]
-    assert all(sentence in log for sentence in said if "free" not in sentence), (said, log)
+    # The free space and the measured speed of the link differ each time.
+    same = [sentence for sentence in said if "free" not in sentence and "link" not in sentence]
+    assert len(same) == len(said) - 2
+    assert all(sentence in log for sentence in same), (said, log)
     made = plan(cluster, 1)
     assert (made["method"], made["target_runs"], made["target_streams"]) == (
         "catch-up",

@@ -4,11 +4,13 @@ The archive is a directory that all nodes share. The table "dead" has rows that 
 committed before it died and that its successor never had.
 """
 
+import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 import pytest
 
+from pgpool_recovery.plan.from_archive import PARTS
 from tests.check.ask import plan
 from tests.cluster.test_ladder import methods
 from tests.harness.cluster import Cluster, ClusterPlan
@@ -117,6 +119,41 @@ def test_fork_within_the_gap_and_files_of_the_dead_primary(cluster: Cluster) -> 
     assert node.sql("SELECT count(*) FROM dead") == [("0",)]
 
 
+def segments(cluster: Cluster) -> tuple[str, int, int]:
+    """Return the timeline and the first and last number of what node 1 gets from the archive."""
+    made = plan(cluster, 1)
+    assert made["method"] == "catch-up", made
+    (note,) = [note for note in made["notes"] if "from the archive" in note]
+    first, last = re.findall(r"[0-9A-F]{24}", note)
+    return first[:8], int(first[8:], 16), int(last[8:], 16)
+
+
+def test_hole_that_shows_at_the_start_leads_to_the_next_method(cluster: Cluster) -> None:
+    node = cluster.node(1)
+    stop(cluster, node, COPYING)
+    lose_wal(cluster.primary, node)
+    timeline, first, _ = segments(cluster)
+    (archive(cluster) / f"{timeline}{first + 1:016X}").unlink()
+    with settings(cluster, "[timeout]\nstreaming_s = 5\n"):
+        log = recover(cluster, node)
+    assert methods(log) == ["catch-up", "delta"], log
+    assert "catch-up failed; looking for another method" in log
+
+
+def test_hole_in_the_middle_of_much_wal_is_found_by_the_plan(cluster: Cluster) -> None:
+    node, primary = cluster.node(1), cluster.primary
+    stop(cluster, node, COPYING)
+    for _ in range(PARTS + 4):
+        primary.execute("SELECT pg_logical_emit_message(false, '', ''); SELECT pg_switch_wal()")
+    lose_wal(primary, node)
+    timeline, first, last = segments(cluster)
+    hole = f"{timeline}{first + (last - first) // 2:016X}"
+    (archive(cluster) / hole).unlink()
+    log = recover(cluster, node)
+    assert methods(log) == ["delta"], log
+    assert f"restore_command of node 1 did not bring {hole} (exit status 1 (" in log
+
+
 def test_command_of_the_settings_becomes_the_nodes(cluster: Cluster) -> None:
     """The archive is compressed and slow: each call takes more than archive_s.
 
@@ -134,19 +171,3 @@ def test_command_of_the_settings_becomes_the_nodes(cluster: Cluster) -> None:
     assert "by restore_command of the settings" in log
     assert node.sql("SHOW restore_command") == [(command,)]
     node.set(restore_command="")
-
-
-def test_hole_that_shows_at_the_start_leads_to_the_next_method(cluster: Cluster) -> None:
-    node = cluster.node(1)
-    stop(cluster, node, COPYING)
-    lose_wal(cluster.primary, node)
-    made = plan(cluster, 1)
-    assert made["method"] == "catch-up", made
-    (note,) = [note for note in made["notes"] if "from the archive" in note]
-    first = note.partition("(")[2][:24]
-    hole = f"{first[:8]}{int(first[8:], 16) + 1:016X}"
-    (archive(cluster) / hole).unlink()
-    with settings(cluster, "[timeout]\nstreaming_s = 5\n"):
-        log = recover(cluster, node)
-    assert methods(log) == ["catch-up", "delta"], log
-    assert "catch-up failed; looking for another method" in log

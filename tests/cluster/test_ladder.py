@@ -22,6 +22,7 @@ VERIFY_PAGES = '[policy]\nverify = "pages"\n'
     scope="module",
     params=[
         pytest.param((15, "plain"), id="15-plain"),
+        pytest.param((16, "plain"), marks=in_whole_matrix(16), id="16-plain"),
         pytest.param((17, "debian"), marks=in_whole_matrix(17), id="17-debian"),
         pytest.param((18, "plain"), marks=in_whole_matrix(18), id="18-plain"),
         pytest.param((19, "debian"), marks=needs_postgresql(19), id="19-debian"),

@@ -20,7 +20,13 @@ from tests.majors import in_whole_matrix, needs_postgresql
 
 KINDS = [
     pytest.param((major, layout), marks=needs_postgresql(major), id=f"{major}-{layout}")
-    for major, layout in [(15, "plain"), (15, "debian"), (17, "debian"), (18, "plain")]
+    for major, layout in [
+        (15, "plain"),
+        (15, "debian"),
+        (16, "debian"),
+        (17, "debian"),
+        (18, "plain"),
+    ]
 ] + [pytest.param((19, "plain"), marks=in_whole_matrix(19), id="19-plain")]
 
 

@@ -10,6 +10,7 @@ from tests.harness.cluster import Cluster, ClusterPlan, RecoveryError
 from tests.harness.product import Product
 from tests.harness.site import assert_recovered, left_over, on_hosts, settings
 from tests.harness.workspace import Workspace
+from tests.majors import in_whole_matrix
 
 ONLY = '[policy]\nmethods = ["attach", "command"]\n'
 BASE_BACKUP = """\
@@ -25,17 +26,24 @@ STRANGER = """\
 #!/bin/sh
 # Another cluster, with the tablespaces that are expected.
 set -eu
-"$PGPOOL_RECOVERY_BIN_DIRECTORY/initdb" --no-sync -D "$PGPOOL_RECOVERY_DIRECTORY" >/dev/null
+bin=$PGPOOL_RECOVERY_BIN_DIRECTORY
+"$bin/initdb" --no-sync -D "$PGPOOL_RECOVERY_DIRECTORY" >/dev/null
+catalog=$("$bin/pg_controldata" . | sed -n 's/^Catalog version number: *//p')
 echo "$PGPOOL_RECOVERY_TABLESPACES" | while IFS='=' read -r oid location; do
-    mkdir -p "$location/PG_15_202209061"
+    mkdir -p "$location/PG_$(cat PG_VERSION)_$catalog"
     ln -s "$location" "pg_tblspc/$oid"
 done
 """
 
 
-@pytest.fixture(scope="module")
-def cluster(workspace: Workspace, product: Product, namespaces: None) -> Iterator[Cluster]:
-    with on_hosts(workspace, product, ClusterPlan()) as made:
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(None, id="own"), pytest.param(16, marks=in_whole_matrix(16))],
+)
+def cluster(
+    request: pytest.FixtureRequest, workspace: Workspace, product: Product, namespaces: None
+) -> Iterator[Cluster]:
+    with on_hosts(workspace, product, ClusterPlan(postgresql_major=request.param)) as made:
         primary = made.primary
         space = primary.data_directory.parent / "ts"
         primary.create_tablespace("ts", space, also_on=[made.node(1)])

@@ -46,7 +46,13 @@ class Case:
 
 # A method that not every major supports runs on those that do. Each of the others runs on one or
 # two majors only, because of the time it takes.
+NO_COPY = (Case("astray", "repoint"), Case("killed", "catch-up"))
+COPY = (
+    Case("stopped", "basebackup", only=True),
+    Case("stopped", "delta", wal_is_gone=True),
+)
 CASES = {
+    (14, "plain"): COPY,
     (15, "plain"): (
         Case("astray", "repoint"),
         Case("stopped", "catch-up"),
@@ -54,6 +60,7 @@ CASES = {
         Case("diverged", "rewind"),
         Case("stopped", "delta", wal_is_gone=True),
     ),
+    (16, "plain"): (*NO_COPY, *COPY, Case("diverged", "rewind")),
     (17, "debian"): (
         Case("killed", "catch-up"),
         Case("stopped", "incremental", wal_is_gone=True),
@@ -70,6 +77,7 @@ CASES = {
 }
 DELTA = (Case("killed", "delta", only=True), Case("diverged", "delta", wal_is_gone=True, only=True))
 WHOLE_MATRIX = {
+    (14, "plain"): NO_COPY,
     (15, "plain"): (Case("diverged", "delta", only=True),),
     (17, "debian"): DELTA,
     (18, "plain"): DELTA,

@@ -156,6 +156,20 @@ def test_half_changed_directory_may_be_replaced_as_well(stale: Cluster) -> None:
     assert target.sql("SHOW work_mem") == [("11MB",)]
 
 
+def test_two_names_of_one_file_leave_only_a_full_copy(stale: Cluster) -> None:
+    """What is written under the one name would be changed under the other, too."""
+    primary, target = target_of(stale)
+    [(path,)] = primary.sql("SELECT pg_relation_filepath('filler')")
+    file = target.machine.path(target.data_directory) / path
+    file.with_name("4000000000").hardlink_to(file)
+    before = len(stale.pgpool.log_text())
+    assert recover(stale, target.node_id) == ["incremental", "delta", "basebackup"]
+    said = stale.pgpool.log_text()[before:]
+    assert f"{file.name} and " in said or "4000000000 and " in said
+    assert "are the same file" in said
+    assert file.stat().st_nlink == 1
+
+
 def diverge(cluster: Cluster, on_its_own: str = LOST) -> tuple[Server, Server]:
     """Fail over while the old primary is ahead; return the new primary and the old one."""
     old = cluster.primary

@@ -16,6 +16,7 @@ from tests.harness.product import Product
 from tests.harness.site import assert_recovered, left_over, on_hosts, settings
 from tests.harness.until import until
 from tests.harness.workspace import Workspace
+from tests.majors import in_whole_matrix
 
 FILLER = "CREATE TABLE {0} {1} AS SELECT g, repeat('x', 1500) t FROM generate_series(1, 50000) g"
 HALF_MB = 90
@@ -24,9 +25,14 @@ SLOW_DELTA = '[policy]\nmethods = ["delta", "basebackup"]\nmax_rate = "20M"\n'
 ANY_COPY = '[policy]\nmethods = ["delta", "basebackup"]\n'
 
 
-@pytest.fixture(scope="module")
-def cluster(workspace: Workspace, product: Product, namespaces: None) -> Iterator[Cluster]:
-    with on_hosts(workspace, product, ClusterPlan()) as made:
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(None, id="own"), pytest.param(16, marks=in_whole_matrix(16))],
+)
+def cluster(
+    request: pytest.FixtureRequest, workspace: Workspace, product: Product, namespaces: None
+) -> Iterator[Cluster]:
+    with on_hosts(workspace, product, ClusterPlan(postgresql_major=request.param)) as made:
         location = PurePath(made.primary.data_directory).with_name("space")
         made.primary.create_tablespace("space", Path(location), also_on=[made.node(1)])
         made.primary.execute(FILLER.format("filler", ""))

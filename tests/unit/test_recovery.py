@@ -27,6 +27,8 @@ from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.facts.policy import Method, Policy
 from pgpool_recovery.facts.rejection import Rejection
 from pgpool_recovery.facts.source import Source
+from pgpool_recovery.plan.ladder import make_plan
+from pgpool_recovery.plan.plan import Plan
 from tests.unit.plan.situation import TARGET, facts
 
 
@@ -186,3 +188,12 @@ def test_link_is_measured_when_a_faster_one_might_make_room(
     reasons = (Rejection("first"), Rejection("second", is_for_space=is_for_space))
     agent: Any = SimpleNamespace(is_by_ssh=is_by_ssh)
     assert decision.depends_on_link(reasons, agent) == (is_for_space and is_by_ssh)
+    assert decision.depends_on_paces(reasons) == is_for_space
+
+
+@pytest.mark.parametrize("method", [Method.CATCH_UP, Method.DELTA, Method.BASEBACKUP])
+def test_record_is_read_only_for_a_plan_that_says_how_long_it_takes(method: Method) -> None:
+    """A catch-up takes a second or two; it is spared another connection."""
+    made = make_plan(TARGET, facts(), Policy(methods=(method,)))
+    assert isinstance(made, Plan), made
+    assert decision.depends_on_paces(made) == (method is not Method.CATCH_UP)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 FAILED = "failed"
 TELL_PROGRESS_EVERY_S = 10.0
-WITH_CLOCK, WITH_BAR = 70, 90
+WITH_CLOCK, WITH_BAR = 90, 100
 """Minimum columns of a terminal for the elapsed time and for the bar.
 
 On a narrower one the bytes, the rate and the time left need the space.

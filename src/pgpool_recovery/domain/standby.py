@@ -31,7 +31,8 @@ class StandbyFacts:
     streamed last. `replayed` is the position of replay. `been_at` are positions that replay has
     passed, each with its timeline. `histories` come from the history files of the timeline that the
     server is on, and of newer ones. `restoring` is the process id of the restore_command that it
-    waits for now.
+    waits for now. `lacks_wal`: replay has not found WAL anywhere, and waits before it looks again.
+    `replaying` is the WAL file that it reads or looks for, if its process title names one.
     """
 
     is_in_recovery: bool | None
@@ -51,6 +52,8 @@ class StandbyFacts:
     histories: tuple[History, ...] = ()
     problem: str | None = None
     restoring: int | None = None
+    lacks_wal: bool = False
+    replaying: str | None = None
 
 
 @record

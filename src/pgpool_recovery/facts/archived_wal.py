@@ -68,7 +68,8 @@ class Likeness:
 class ArchivedWal:
     """One archive, as the node reaches it: a command that may fetch WAL, and what it returned.
 
-    `archive` has the history files that it returned, `trial` the WAL files. `problem` is why it was
+    `archive` has the history files that it returned, `trial` the WAL files without which it is not
+    used, and `spread` those between them that there was the time to try. `problem` is why it was
     not tried at all. `of_node` compares its WAL with that of the node, up to where that has
     replayed, and `of_primary` with the oldest that the primary has; None if that was not tried.
     """
@@ -78,6 +79,7 @@ class ArchivedWal:
     problem: str | None = None
     archive: Archive | None = None
     trial: WalTrial | None = None
+    spread: tuple[FetchedWal, ...] = ()
     of_node: Likeness | None = None
     of_primary: Likeness | None = None
 

@@ -9,13 +9,14 @@ from pgpool_recovery.domain.wal import Lsn
 from pgpool_recovery.facts.archived_history import MAX_BEYOND, Archive
 from pgpool_recovery.facts.archived_wal import (
     ArchivedWal,
+    FetchedWal,
     Likeness,
     Origin,
     WalTrial,
     WantedWal,
 )
 from pgpool_recovery.facts.backup import Backup, NoBackup
-from pgpool_recovery.facts.facts import Facts, Wal
+from pgpool_recovery.facts.facts import Facts, TargetFacts, Wal
 from pgpool_recovery.facts.own_wal import (
     Part,
     last_segment,
@@ -32,6 +33,7 @@ from pgpool_recovery.plan.from_archive import (
     name_of,
     overlap_name,
     reject_archive,
+    spread_names,
     tried_names,
 )
 from pgpool_recovery.plan.past import point_to_compare
@@ -40,6 +42,9 @@ from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.talk.conversation import Conversation
 from pgpool_recovery.talk.request.directory import DigestWal
 from pgpool_recovery.talk.request.host import AskArchive, TryArchive
+
+CALLS = 2
+"""How often a file in the middle is requested that does not come."""
 
 
 @record
@@ -73,9 +78,14 @@ class ArchiveTrials:
         """Yield what each archive returned, up to the first one that helps."""
         for one in candidates(self._situation.facts, self._settings):
             tried = one if one.problem is not None else self._tried(one, gap)
+            if self._is_patient and self._helps(tried, gap):
+                tried = replace(tried, spread=self._spread(tried, gap))
             yield tried
-            if not any(reject_archive(self._situation, tried, gap)):
+            if self._helps(tried, gap):
                 return
+
+    def _helps(self, one: ArchivedWal, gap: Gap) -> bool:
+        return not any(reject_archive(self._situation, one, gap))
 
     def _tried(self, one: ArchivedWal, gap: Gap) -> ArchivedWal:
         wal = self._situation.wal
@@ -100,6 +110,26 @@ class ArchiveTrials:
         found = self._ask(one, wanted, limit_s)
         is_again = found.is_silent and self._is_patient
         return self._ask(one, wanted, PATIENCE * limit_s) if is_again else found
+
+    def _spread(self, one: ArchivedWal, gap: Gap) -> tuple[FetchedWal, ...]:
+        """Return what came of the other files that are tried, in `archive_s` for all of them.
+
+        Each gets a second call: there are many, and one that failed by chance costs a full copy.
+        """
+        wal, limit_s = self._situation.wal, self._settings.timeout.archive_s
+        names = spread_names(gap, wal)
+        if not names:
+            return ()
+        asked = TryArchive(
+            self._situation.facts.target.data.path,
+            one.command,
+            tuple(map(WantedWal, names)),
+            wal.segment_bytes,
+            PATIENCE * limit_s,
+            within_s=limit_s,
+            calls=CALLS,
+        )
+        return self._agent.ask(asked, timeout_s=limit_s + 2 * MARGIN_S).files
 
     def _ask(self, one: ArchivedWal, wanted: Sequence[WantedWal], within_s: float) -> WalTrial:
         path, size = self._situation.facts.target.data.path, self._situation.wal.segment_bytes
@@ -168,6 +198,28 @@ def observe_archived_wal(
     trials = ArchiveTrials(connection, agent, situation, settings, is_patient=is_patient)
     longest_s = PATIENCE * settings.timeout.archive_s
     return replace(facts, archived_wal=tuple(trials.results(gap)), archive_s=longest_s)
+
+
+def why_not_brought(
+    agent: Conversation, target: TargetFacts, gap: Gap, wal: Wal, settings: Settings
+) -> str | None:
+    """Return in a sentence why the node's own archive does not bring what the primary lacks.
+
+    None if it brings the files that are tried, and if that cannot be said, because its command is
+    slow.
+    """
+    own = target.configuration
+    command = "" if own is None else own.values.get(SETTING, "")
+    if not command:
+        return f"The node has no {SETTING}."
+    limit_s = PATIENCE * settings.timeout.archive_s
+    wanted = tuple(map(WantedWal, tried_names(gap, wal)))
+    asked = TryArchive(target.data.path, command, wanted, wal.segment_bytes, limit_s)
+    found = agent.ask(asked, timeout_s=len(wanted) * (limit_s + MARGIN_S))
+    lacking = next((file for file in found.files if file.head is None), None)
+    if lacking is None or found.is_silent:
+        return None
+    return f"Its {SETTING} did not bring {lacking.name}: {lacking.problem or 'nothing came'}."
 
 
 def candidates(facts: Facts, settings: Settings) -> Iterator[ArchivedWal]:

@@ -5,7 +5,9 @@ history, and PostgreSQL is kept from any other name: the first file of each time
 pg_wal before the start (plan/past.py). So what an archive has of a dead server's timeline, or of
 the old timeline past the fork, is not read. What it has under the right names is tried: the first
 file, the last one before the primary's oldest, and both files at each fork in between, which is
-where an archive most likely has a hole, as a server that dies does not archive its last WAL.
+where an archive most likely has a hole, as a server that dies does not archive its last WAL. Then
+a few more are tried, evenly spread over the rest, as there may be very many: that does not find a
+single file that is missing, but days without an archive, before hours of replay end there.
 """
 
 from collections.abc import Iterator
@@ -36,6 +38,9 @@ from pgpool_recovery.plan.divergence import Diverged, Follows, fork_of
 from pgpool_recovery.plan.past import first_unkept, point_to_compare, reject_unproven
 from pgpool_recovery.plan.situation import Situation
 from pgpool_recovery.plan.stray import strays
+
+PARTS = 16
+"""Into how many parts the files that are tried beyond those that matter most cut a gap."""
 
 
 @record
@@ -92,6 +97,20 @@ def tried_names(gap: Gap, wal: Wal) -> tuple[str, ...]:
     numbers = {gap.first, gap.last}
     numbers |= {n for fork in forks for n in (fork - 1, fork) if gap.first <= n <= gap.last}
     return tuple(name_of(number, wal) for number in sorted(numbers))
+
+
+def spread_names(gap: Gap, wal: Wal) -> tuple[str, ...]:
+    """Return further files by which an archive is tried, evenly spread over the gap.
+
+    They cut it into PARTS, or fewer if that would be more than one of PARTS files: each is fetched
+    twice, and a server finds a hole in a short gap soon. The first cuts the gap in two, the next
+    two in four, and so on, as there may not be enough time for all.
+    """
+    tried, length = set(tried_names(gap, wal)), gap.last - gap.first
+    cuts = [cut for step in (8, 4, 2, 1) for cut in range(step, PARTS, 2 * step)]
+    cuts = cuts[: length // PARTS]
+    names = (name_of(gap.first + length * cut // PARTS, wal) for cut in cuts)
+    return tuple(name for name in dict.fromkeys(names) if name not in tried)
 
 
 def name_of(segment: int, wal: Wal) -> str:
@@ -220,8 +239,8 @@ def reject_archive(situation: Situation, one: ArchivedWal, gap: Gap) -> Iterator
             )
             return
     found = {} if one.trial is None else {file.name: file for file in one.trial.files}
-    for wanted in tried_names(gap, wal):
-        file = found.get(wanted)
+    files = [(wanted, found.get(wanted)) for wanted in tried_names(gap, wal)]
+    for wanted, file in (*files, *((file.name, file) for file in one.spread)):
         why = "it was not tried" if file is None else _odd(file, situation)
         if why is not None:
             yield Rejection(f"{what} did not bring {wanted}", detail=one_line(f"{why}."))

@@ -5,9 +5,9 @@ own, removes its WAL (InvalidateObsoleteReplicationSlots in src/backend/replicat
 """
 
 from pgpool_recovery.domain.quantity import pretty_size
-from pgpool_recovery.domain.wal import Point
 from pgpool_recovery.facts.facts import TargetFacts, Wal
 from pgpool_recovery.facts.rejection import Rejection
+from pgpool_recovery.plan.from_archive import Gap, gap_from
 from pgpool_recovery.plan.situation import Situation
 
 
@@ -41,18 +41,14 @@ def reject_limit(situation: Situation, segment: int) -> Rejection:
     )
 
 
-def waits_in_vain_from(target: TargetFacts, wal: Wal) -> Point | None:
-    """Return the start of the WAL that a standby to be started needs and the primary no longer has.
+def gap_before_start(target: TargetFacts, wal: Wal) -> Gap | None:
+    """Return the WAL that a standby to be started needs and the primary no longer has.
 
-    None if the standby may get what it needs: a running server is left alone, and one with a
-    restore_command may find the WAL in an archive.
+    None if it has all, and for a running server, which is left alone.
     """
-    own = target.configuration
-    has_archive = own is not None and bool(own.values.get("restore_command"))
-    if target.server_pid is not None or target.local_wal is None or has_archive:
+    if target.server_pid is not None or target.local_wal is None:
         return None
-    needed = target.local_wal.needed(wal.segment_bytes)
-    return None if wal.has(needed) else wal.begin_of(needed)
+    return gap_from(target.local_wal.needed(wal.segment_bytes), wal)
 
 
 def _needed(situation: Situation, segment: int) -> str:

@@ -244,7 +244,7 @@ def _reject_equipment(name: str, facts: Facts) -> Iterator[Rejection]:
         yield Rejection(
             f"the configuration of {name} cannot be read",
             detail=target.configuration_problem,
-            hint="The server would not start with it either.",
+            hint="Correct it: the server is started with it.",
         )
     elif target.configuration is None and not primary.is_configuration_inside:
         yield Rejection(

@@ -38,6 +38,7 @@ def read_standby(connection: Connection) -> StandbyFacts:
         receiving=None if row["receiving"] is None else TimelineId(row["receiving"]),
         received=_lsn(row["received"]),
         replayed=_lsn(row["replayed"]),
+        lacks_wal=row["lacks_wal"],
         been_at=tuple(_been_at(row)),
     )
 

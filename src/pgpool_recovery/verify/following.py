@@ -6,6 +6,7 @@ from pgpool_recovery.domain.error import NotStreaming
 from pgpool_recovery.domain.record import replace
 from pgpool_recovery.domain.standby import STREAMING, Fault, StandbyFacts
 from pgpool_recovery.postgres.connection import Connection
+from pgpool_recovery.verify.missing_wal import MissingWal
 from pgpool_recovery.verify.streaming import Expected, SeenStandby, watch
 
 
@@ -15,8 +16,11 @@ def wait_until_following(
     ask: Callable[[], StandbyFacts],
     log: Callable[[], str | None],
     on_tick: Callable[[], None],
+    tell: Callable[[str], None],
 ) -> bool:
     """Wait until it streams from its slot on the primary's timeline; return whether it caught up.
+
+    If it waits for WAL that is nowhere, `tell` is called with a sentence.
 
     The server has kept running, so it may have received something from its former primary after it
     was observed. It then cannot follow this primary to its timeline, and its log says so. A standby
@@ -24,12 +28,13 @@ def wait_until_following(
     NotStreaming.
     """
     soon = replace(expected, catch_up_s=min(expected.begin_s, expected.catch_up_s))
-    seen = watch(connection, soon, ask, on_tick)
+    missing = MissingWal(connection, tell)
+    seen = watch(connection, soon, ask, on_tick, missing.look)
     if seen.trouble is None:
         return True
     if is_on_its_way(seen):
         return False
-    texts = (seen.trouble.detail, log())
+    texts = (seen.trouble.detail, missing.sentence, log())
     raise NotStreaming(
         f"{expected.name} {seen.trouble.what}",
         detail="\n".join(text for text in texts if text) or None,

@@ -13,6 +13,7 @@ from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import NotStreaming, RecoveryError, Unverified
 from pgpool_recovery.domain.event import Emit, Event, Said
 from pgpool_recovery.domain.node import Target
+from pgpool_recovery.domain.record import replace
 from pgpool_recovery.domain.standby import (
     WAITING,
     Fault,
@@ -30,6 +31,7 @@ from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.talk.conversation import Conversation
 from pgpool_recovery.talk.request.server import AskStandby, Believe, Started, StopAtOnce
 from pgpool_recovery.verify.end_of_log import end_of_log
+from pgpool_recovery.verify.missing_wal import MissingWal
 from pgpool_recovery.verify.streaming import Expected, SeenStandby, watch
 
 if TYPE_CHECKING:
@@ -65,11 +67,20 @@ def prove(
 
     limits = (timeout.streaming_s, timeout.catch_up_s, timeout.stall_s)
     expected = Expected(target.name, started.slot_name, *limits)
-    seen = watch(connection, expected, ask, on_tick, Replay(emit).look)
+    replay = Replay(emit)
+    missing = MissingWal(connection, lambda said: emit(Said("runner", f"{target.name}: {said}")))
+
+    def look(node: StandbyFacts, upstream: UpstreamFacts) -> None:
+        replay.look(node, upstream)
+        missing.look(node, upstream)
+
+    seen = watch(connection, expected, ask, on_tick, look)
     if seen.trouble is None or (seen.trouble.fault is Fault.BEHIND and seen.moves):
         agent.ask(Believe(target.data_directory), timeout_s=patience)
     if seen.trouble is not None:
-        raise _failure(agent, target, started, settings, seen, seen.trouble)
+        detail = _joined(seen.trouble.detail, missing.sentence)
+        trouble = replace(seen.trouble, detail=detail)
+        raise _failure(agent, target, started, settings, seen, trouble)
     if is_delayed(seen.node):
         emit(_told_of_delay(target, seen.node))
     return seen.stream

@@ -84,6 +84,7 @@ def running(**changes: Any) -> RunProgress:
         "total_bytes": 120 * 2**30,
         "bytes_per_s": 110 * 2.0**20,
         "seconds_left": 838.0,
+        "run_seconds_left": 902.0,
         "started_at": BEGAN,
         "elapsed_s": 285.0,
         "backend_pid": 4711,
@@ -137,6 +138,7 @@ PLAN: dict[str, Any] = {
     "method": "incremental",
     "sentences": [
         "plan: incremental: changed blocks since 0/5000028, about 300 MB",
+        "it takes about 47 s (as the last incremental base backup of node 2: 8400 kB/s)",
         "not attach: the server of node 2 is not running",
         "the data directory is modified in place; there is no other copy",
         "it cannot be undone from step 4 on",

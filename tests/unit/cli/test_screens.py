@@ -171,7 +171,10 @@ ALL: list[OperatorEvent] = [
         TARGET,
         7,
         RecordedEvent(
-            1, facts.BEGAN, "plan_made", "\n".join(facts.PLAN["sentences"]).replace("300", "301")
+            1,
+            facts.BEGAN,
+            "plan_made",
+            "\n".join(facts.PLAN["sentences"]).replace("300", "301").replace("47 s", "2 min"),
         ),
     ),
     Happened(TARGET, 7, facts.EVENTS[1]),
@@ -320,15 +323,21 @@ def test_a_bar_for_each_node(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "node 2: step 3" in one
 
 
-@pytest.mark.parametrize("width", [60, 80, 100, 160])
-def test_numbers_stay_on_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+@pytest.mark.parametrize(
+    ("whole_s", "left"), [(None, "13 min 58 s left"), (902.0, "15 min 2 s left in all")]
+)
+@pytest.mark.parametrize("width", [60, 80, 90, 100, 160])
+def test_numbers_stay_on_a_narrow_terminal(
+    monkeypatch: pytest.MonkeyPatch, width: int, whole_s: float | None, left: str
+) -> None:
     """The sentence is truncated; the elapsed time is that of the run, and the node is named."""
     monkeypatch.setenv("TERM", "xterm")
     written = StringIO()
     console = Console(file=written, force_terminal=True, width=width, no_color=True)
     with LiveTerminal(console) as screen:
         sentence = "copy about 120 GB, compressed with zstd, checking each file"
-        screen.tell(StepMoved(facts.running(sentence=sentence)))
+        screen.tell(StepMoved(facts.running(sentence=sentence, run_seconds_left=whole_s)))
     shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", written.getvalue())
-    assert "(25 %), 110 MB/s, 13 min 58 s left" in shown
-    assert width < 70 or ("node 2: step 3" in shown and "4 min 45 s" in shown)
+    assert f"(25 %), 110 MB/s, {left}" in shown
+    assert width < 80 or "node 2: step 3" in shown
+    assert width < 90 or "4 min 45 s" in shown

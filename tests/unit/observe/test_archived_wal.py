@@ -9,11 +9,17 @@ from pgpool_recovery.config.settings import ArchiveSettings, Settings
 from pgpool_recovery.domain.record import replace
 from pgpool_recovery.domain.wal import Lsn, Point, TimelineId
 from pgpool_recovery.facts.archived_history import Archive
-from pgpool_recovery.facts.archived_wal import FetchedWal, Origin, WalTrial
+from pgpool_recovery.facts.archived_wal import FetchedWal, Origin, WalTrial, WantedWal
 from pgpool_recovery.facts.backup import Backup, NoBackup, Repository
-from pgpool_recovery.facts.facts import Facts
+from pgpool_recovery.facts.facts import Base, Facts, LocalWal
 from pgpool_recovery.facts.own_wal import OwnWal
-from pgpool_recovery.observe.archived_wal import candidates, observe_archived_wal
+from pgpool_recovery.observe.archived_wal import (
+    candidates,
+    observe_archived_wal,
+    why_not_brought,
+)
+from pgpool_recovery.plan.from_archive import Gap
+from pgpool_recovery.plan.held_wal import gap_before_start
 from pgpool_recovery.talk.request.directory import DigestWal
 from pgpool_recovery.talk.request.host import AskArchive, TryArchive
 from tests.unit.plan.archive import head
@@ -43,6 +49,7 @@ class Agent:
     def __init__(self, *commands: str) -> None:
         self.commands = commands
         self.silent: set[float] = set()
+        self.lacking: set[str] = set()
         self.digest = {"node": "same", "archive": "same", "primary": "same"}
         self.asked: list[Any] = []
 
@@ -50,27 +57,23 @@ class Agent:
         self.asked.append(request)
         match request:
             case TryArchive(command=command, wanted=wanted, timeout_s=within_s):
-                assert timeout_s > len(wanted) * within_s
+                assert timeout_s > (request.within_s or len(wanted) * within_s)
                 if within_s in self.silent:
                     return WalTrial((), within_s, is_silent=True)
                 if command not in self.commands:
                     return WalTrial((FetchedWal(wanted[0].name, None, problem="exit status 1"),))
-                return WalTrial(
-                    tuple(
-                        FetchedWal(
-                            one.name,
-                            head(wal(), OddWords(one.name)).hex(),
-                            SEGMENT,
-                            tuple(self.digest["archive"] for _ in one.parts),
-                        )
-                        for one in wanted
-                    )
-                )
+                return WalTrial(tuple(map(self.fetched, wanted)))
             case DigestWal(parts=parts):
                 return tuple(self.digest["node"] for _ in parts)
             case AskArchive():
                 return Archive((), 0.1)
         raise AssertionError(request)
+
+    def fetched(self, one: WantedWal) -> FetchedWal:
+        if one.name in self.lacking:
+            return FetchedWal(one.name, None, problem="exit status 1")
+        digests = tuple(self.digest["archive"] for _ in one.parts)
+        return FetchedWal(one.name, head(wal(), OddWords(one.name)).hex(), SEGMENT, digests)
 
     def row(self, query: str, **_: object) -> Mapping[str, str]:
         assert query == "wal_digest"
@@ -101,7 +104,8 @@ def test_first_archive_that_has_the_wal_is_the_last_one_that_is_tried() -> None:
 def test_files_of_both_ends_and_of_the_overlap_are_requested() -> None:
     agent = Agent(COMMAND)
     (found,) = observed(agent, behind()).archived_wal
-    (asked,) = [one for one in agent.asked if isinstance(one, TryArchive)]
+    asked, more = [one for one in agent.asked if isinstance(one, TryArchive)]
+    assert [one.name for one in more.wanted] == ["000000010000000000000040"]
     assert [one.name for one in asked.wanted] == [
         "000000010000000000000032",
         "00000001000000000000004F",
@@ -111,6 +115,31 @@ def test_files_of_both_ends_and_of_the_overlap_are_requested() -> None:
     assert found.of_node is not None
     assert found.of_primary is not None
     assert (found.of_node.upto, found.of_primary.upto) == (51 * SEGMENT, 81 * SEGMENT)
+
+
+def test_files_in_between_have_the_time_of_one_call() -> None:
+    agent = Agent(COMMAND)
+    (found,) = observed(agent, behind(), Settings()).archived_wal
+    asked = [one for one in agent.asked if isinstance(one, TryArchive)]
+    assert [(one.within_s, one.calls) for one in asked] == [(None, 1), (10.0, 2)]
+    assert [file.name for file in found.spread] == [one.name for one in asked[1].wanted]
+
+
+def test_archive_with_a_hole_leads_to_the_next_one() -> None:
+    agent = Agent(COMMAND, OTHER)
+    agent.lacking = {"000000010000000000000040"}
+    first, second = observed(agent, behind()).archived_wal
+    assert (first.origin, second.origin) == (Origin.OWN, Origin.SETTINGS)
+
+
+def test_nothing_in_between_is_requested_from_an_archive_that_is_of_no_use() -> None:
+    agent = Agent(OTHER)
+    observed(agent, behind())
+    assert [one.command for one in agent.asked if isinstance(one, TryArchive)] == [
+        COMMAND,
+        OTHER,
+        OTHER,
+    ]
 
 
 @pytest.mark.parametrize(
@@ -127,7 +156,7 @@ def test_files_of_both_ends_and_of_the_overlap_are_requested() -> None:
 def test_wal_is_compared(who: str, text: Any, of_node: Any, of_primary: Any) -> None:
     agent = Agent(COMMAND)
     agent.digest[who] = text
-    found, *_ = observed(agent, behind()).archived_wal
+    found, *_ = observed(agent, behind(), is_patient=False).archived_wal
     assert found.of_node is not None
     assert found.of_primary is not None
     assert (found.of_node.is_same, found.of_primary.is_same) == (of_node, of_primary)
@@ -138,7 +167,7 @@ def test_slow_command_gets_six_times_as_long_once() -> None:
     agent.silent = {10.0}
     (found,) = observed(agent, behind(), Settings()).archived_wal
     limits = [one.timeout_s for one in agent.asked if isinstance(one, TryArchive)]
-    assert limits == [10.0, 60.0]
+    assert limits == [10.0, 60.0, 60.0]
     assert found.trial is not None
     assert not found.trial.is_silent
 
@@ -189,6 +218,45 @@ def test_command_that_does_not_work_is_not_tried_again() -> None:
         of_fatal.problem
         == "It ends with exit status 255 for x (no route), which would end the server."
     )
+
+
+STOPPED = Point(TimelineId(1), Lsn(50 * SEGMENT))
+NEEDS = LocalWal(Base(STOPPED, STOPPED), 50)
+SINCE_80 = wal(oldest_segment=80)
+
+
+def before_the_start(agent: Agent, command: str = COMMAND) -> str | None:
+    """Return why a prepared node, which needs segments 50 to 79, will not get them."""
+    node = replace(behind(command).target, local_wal=NEEDS)
+    gap = gap_before_start(node, SINCE_80)
+    assert gap == Gap(50, 79)
+    return why_not_brought(cast("Any", agent), node, gap, SINCE_80, Settings())
+
+
+def test_what_was_lost_with_a_slot_may_come_from_the_archive() -> None:
+    agent = Agent(COMMAND)
+    assert before_the_start(agent) is None
+    assert before_the_start(Agent()) == (
+        "Its restore_command did not bring 000000010000000000000032: exit status 1."
+    )
+    agent.lacking = {"00000001000000000000004F"}
+    assert before_the_start(agent) == (
+        "Its restore_command did not bring 00000001000000000000004F: exit status 1."
+    )
+    assert before_the_start(agent, "") == "The node has no restore_command."
+
+
+def test_slow_command_says_nothing_about_what_was_lost_with_a_slot() -> None:
+    agent = Agent(COMMAND)
+    agent.silent = {60.0}
+    assert before_the_start(agent) is None
+
+
+def test_nothing_is_lacking_before_the_start_of_a_server() -> None:
+    node = replace(behind().target, local_wal=NEEDS)
+    assert gap_before_start(node, wal(oldest_segment=50)) is None
+    assert gap_before_start(replace(node, server_pid=1), SINCE_80) is None
+    assert gap_before_start(replace(node, local_wal=None), SINCE_80) is None
 
 
 def test_node_that_runs_or_is_half_changed() -> None:

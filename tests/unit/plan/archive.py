@@ -23,7 +23,7 @@ from pgpool_recovery.facts.archived_wal import (
 )
 from pgpool_recovery.facts.facts import Facts, Wal
 from pgpool_recovery.facts.own_wal import covering, last_segment
-from pgpool_recovery.plan.from_archive import gap_of, overlap_name, tried_names
+from pgpool_recovery.plan.from_archive import gap_of, overlap_name, spread_names, tried_names
 from pgpool_recovery.plan.past import point_to_compare
 from pgpool_recovery.plan.situation import Situation
 from tests.unit.plan.situation import SYSTEM
@@ -66,19 +66,21 @@ def _tried(situation: Situation, words: TriedWords) -> ArchivedWal:
         name = file_of_segment(timeline, number, wal.segment_bytes)
         of_node = Likeness(name, point.lsn, SAME[words.like_node])
     end = Lsn((wal.oldest_segment + 1) * wal.segment_bytes)
+    first, more = tried_names(gap, wal), spread_names(gap, wal)
+    trial, known = tuple(_files(wal, first, words)), {*first, *more}
+    if not {words.lacks, None if words.odd is None else words.odd.file} - {None} <= known:
+        raise ValueError(f"what is lacking or odd is not among the files that are tried: {known}")
     return replace(
         one,
         archive=Archive(tuple(map(archived_history, words.histories)), 0.1),
-        trial=WalTrial(tuple(_files(wal, tried_names(gap, wal), words))),
+        trial=WalTrial(trial),
+        spread=() if trial[-1].head is None else tuple(_files(wal, more, words)),
         of_node=of_node,
         of_primary=None if overlap is None else Likeness(overlap, end, SAME[words.like_primary]),
     )
 
 
 def _files(wal: Wal, names: tuple[str, ...], words: TriedWords) -> Iterator[FetchedWal]:
-    known = {words.lacks, None if words.odd is None else words.odd.file} - {None}
-    if not known <= set(names):
-        raise ValueError(f"{known} are not among the files that are tried: {names}")
     for name in names:
         if name == words.lacks:
             yield FetchedWal(name, None, problem=words.said)

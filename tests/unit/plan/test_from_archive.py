@@ -1,12 +1,20 @@
 """By which files an archive is tried, and what follows from them."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from pgpool_recovery.domain.wal import History, Lsn, Point, TimelineId
+from pgpool_recovery.domain.wal import History, Lsn, Point, TimelineId, segment_of_file
 from pgpool_recovery.facts.step.standby import ConfigureStandby, KeepToPast, Repoint, RepointRunning
-from pgpool_recovery.plan.from_archive import Gap, gap_from, overlap_name, tried_names
+from pgpool_recovery.plan.from_archive import (
+    PARTS,
+    Gap,
+    gap_from,
+    overlap_name,
+    spread_names,
+    tried_names,
+)
 from pgpool_recovery.plan.ladder import make_plan
 from pgpool_recovery.plan.plan import Plan
 from tests.unit.plan.case import read_case
@@ -14,6 +22,7 @@ from tests.unit.plan.situation import SEGMENT, wal
 
 CASES = Path(__file__).with_name("cases")
 ONE, TWO = TimelineId(1), TimelineId(2)
+OLDEST = wal()
 
 
 def promoted_in(segment: int, offset: int = 0x100) -> History:
@@ -62,6 +71,33 @@ def test_both_ends_are_tried() -> None:
 def test_at_a_fork_both_files_are_tried(fork: int, expected: list[str]) -> None:
     """The new timeline's first file has what the old one's has up to there."""
     assert list(tried_names(Gap(5, 9), wal(history=promoted_in(fork)))) == expected
+
+
+@pytest.mark.parametrize("files", [1, 2, 16, 17, 40, 256, 600_000])
+def test_few_of_the_files_of_a_gap_are_fetched_twice(files: int) -> None:
+    assert len(spread_names(Gap(10, 9 + files), OLDEST)) <= files / PARTS
+
+
+@pytest.mark.parametrize("files", [257, 600_000])
+def test_hole_in_a_long_gap_is_shorter_than_what_lies_between_two_files(files: int) -> None:
+    gap = Gap(10, 9 + files)
+    spread = spread_names(gap, OLDEST)
+    assert len(spread) == PARTS - 1
+    numbers = [segment_of_file(name, SEGMENT) for name in spread]
+    assert max(gaps(gap, numbers)) <= -(-files // PARTS)
+    assert max(gaps(gap, numbers[:3])) <= -(-files // 4), "the first are spread as well"
+
+
+def gaps(gap: Gap, numbers: list[int]) -> list[int]:
+    return [b - a for a, b in pairwise(sorted([gap.first, *numbers, gap.last]))]
+
+
+def test_files_at_a_fork_are_not_tried_twice() -> None:
+    """The middle is tried in any case if a fork is there."""
+    promoted = wal(history=promoted_in(26))
+    assert spread_names(Gap(10, 42), OLDEST)[0] == "00000001000000000000001A"
+    assert "00000002000000000000001A" in tried_names(Gap(10, 42), promoted)
+    assert "00000002000000000000001A" not in spread_names(Gap(10, 42), promoted)
 
 
 def test_two_promotions_in_one_segment() -> None:

@@ -4,6 +4,7 @@ import hashlib
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,14 +38,30 @@ def try_archive(request: TryArchive, stop: Stop) -> WalTrial:
 
 
 def _found(request: TryArchive, calls: RestoreCommand, data: Path) -> Iterator[FetchedWal]:
+    ends = None if request.within_s is None else time.monotonic() + request.within_s
     for wanted in request.wanted:
-        with scratch(data, request.segment_bytes) as place:
-            is_given = calls.fetch(wanted.name, place, max_bytes=request.segment_bytes)
-            found = _seen(wanted, place) if is_given else None
+        found, number = None, 0
+        while found is None and number < request.calls:
+            number += 1
+            left_s = request.timeout_s if ends is None else ends - time.monotonic()
+            if left_s <= 0:
+                return
+            found = _fetched(request, wanted, calls, data, min(request.timeout_s, left_s))
+            if calls.is_silent and left_s < request.timeout_s:
+                return
         if found is None:
             yield FetchedWal(wanted.name, None, problem=calls.said)
             return
         yield found
+
+
+def _fetched(
+    request: TryArchive, wanted: WantedWal, calls: RestoreCommand, data: Path, timeout_s: float
+) -> FetchedWal | None:
+    size = request.segment_bytes
+    with scratch(data, size) as place:
+        is_given = calls.fetch(wanted.name, place, max_bytes=size, timeout_s=timeout_s)
+        return _seen(wanted, place) if is_given else None
 
 
 class ArchiveSource:

@@ -42,20 +42,24 @@ class RestoreCommand:
         self.said: str | None = None
         """How the last call failed; None if it did not."""
 
-    def fetch(self, file: str, place: Path, *, max_bytes: int) -> bool:
+    def fetch(
+        self, file: str, place: Path, *, max_bytes: int, timeout_s: float | None = None
+    ) -> bool:
         """Run the command; return whether it reports that it has delivered the file.
 
         A file that grows above `max_bytes` is left as it is then, and counts as delivered.
+        `timeout_s` is the limit for this call, if it is not the usual one.
         """
         if self.is_silent:
             return False
+        limit_s = self._timeout_s if timeout_s is None else timeout_s
         began = time.monotonic()
         try:
-            return self._run(file, place, max_bytes)
+            return self._run(file, place, max_bytes, limit_s)
         finally:
             self.longest_s = max(self.longest_s, time.monotonic() - began)
 
-    def _run(self, file: str, place: Path, max_bytes: int) -> bool:
+    def _run(self, file: str, place: Path, max_bytes: int, timeout_s: float) -> bool:
         data, self.said = self._data, None
         where = data if os.access(data, os.R_OK | os.X_OK) and data.is_dir() else place.parent
         # Relative to the data directory, as from the server; some commands prepend that directory.
@@ -64,7 +68,7 @@ class RestoreCommand:
             said = run(
                 [SHELL, "-c", with_words(self._command, file, path)],
                 _Watch(self._stop, place, max_bytes),
-                timeout_s=self._timeout_s,
+                timeout_s=timeout_s,
                 environment=server_environment(data),
                 directory=str(where),
             )
@@ -72,7 +76,7 @@ class RestoreCommand:
             return True
         except Undone:
             self.is_silent = True
-            self.said = f"it did not end within {self._timeout_s:g} s"
+            self.said = f"it did not end within {timeout_s:g} s"
             return False
         if said.status != 0:
             self.said = _how(said)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from pgpool_recovery.agent.directory.history_file import history_files, read_history
 from pgpool_recovery.agent.directory.own_login import own_server_words
@@ -25,6 +26,7 @@ NAME = "the server"
 IN_PRODUCTION = "in production"
 RECEIVES = re.compile(r"\bwalreceiver\s+streaming ([0-9A-F]+/[0-9A-F]+)")
 """The title of a WAL receiver that has written WAL (XLogWalRcvFlush in walreceiver.c)."""
+READS = re.compile(r"\bstartup (recovering|waiting for) ([0-9A-F]{24})$")
 
 
 class StandbyLook:
@@ -53,7 +55,8 @@ class StandbyLook:
             facts = self._with_timeline(facts, login, connect_s)
         since = min((point.timeline for point in facts.been_at), default=TimelineId(1))
         found = tuple(histories(data, since))
-        return replace(facts, histories=found, restoring=restoring(running.pid))
+        replay = replay_of(running.pid)
+        return replace(facts, histories=found, restoring=replay.restoring, replaying=replay.file)
 
     def _with_timeline(
         self, facts: StandbyFacts, login: Conninfo, connect_s: float
@@ -110,6 +113,7 @@ def look_from_outside(
     since = min((point.timeline for point in been_at), default=TimelineId(1))
     titles = (process.title for process in children(running.pid))
     received = next(filter(None, map(_receives, titles)), None)
+    replay = replay_of(running.pid)
     return StandbyFacts(
         is_in_recovery=is_in_recovery,
         sees_receiver=received is not None,
@@ -120,7 +124,9 @@ def look_from_outside(
         been_at=been_at,
         histories=tuple(histories(data, since)),
         problem=problem,
-        restoring=restoring(running.pid),
+        restoring=replay.restoring,
+        lacks_wal=replay.lacks_file,
+        replaying=replay.file,
     )
 
 
@@ -142,15 +148,33 @@ def _control(
     return is_in_recovery, (Point(control.timeline, control.checkpoint), *ends)
 
 
-def restoring(postmaster: int) -> int | None:
-    """Return the PID of the restore_command that a server's replay waits for; None without one.
+class SeenReplay(NamedTuple):
+    """What is seen from outside of a server's replay.
 
-    The startup process runs it through a shell and has no other children.
+    `restoring` is the PID of the restore_command that it waits for, and `file` the WAL file that
+    its title names. `lacks_file`: the command has been called for that file, which was not found.
+    """
+
+    restoring: int | None = None
+    file: str | None = None
+    lacks_file: bool = False
+
+
+def replay_of(postmaster: int) -> SeenReplay:
+    """Return what is seen of the startup process, which runs the command and has no other children.
+
+    Before that, its title becomes "waiting for" the file, and "recovering" it once there is a file
+    of that name, be it a recycled one in pg_wal (XLogFileRead() in xlogrecovery.c). If
+    update_process_title is off, it names none.
     """
     for process, title in children(postmaster):
         if STARTUP.match(title):
-            return next((child.process.pid for child in children(process.pid)), None)
-    return None
+            child = next((child.process.pid for child in children(process.pid)), None)
+            found = READS.search(title)
+            if found is None:
+                return SeenReplay(child)
+            return SeenReplay(child, found[2], child is None and found[1] == "waiting for")
+    return SeenReplay()
 
 
 def _receives(title: str) -> Lsn | None:

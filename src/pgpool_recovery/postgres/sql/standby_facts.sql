@@ -23,6 +23,9 @@ select pg_catalog.pg_is_in_recovery() as is_in_recovery,
        case when r.status in ('streaming', 'waiting') then r.received_tli end as receiving,
        r.flushed_lsn::pg_catalog.text as received,
        pg_catalog.pg_last_wal_replay_lsn()::pg_catalog.text as replayed,
+       exists (select from pg_catalog.pg_stat_activity as a
+                where a.backend_type = 'startup'
+                  and a.wait_event = 'RecoveryRetrieveRetryInterval') as lacks_wal,
        c.timeline_id as checkpoint_timeline,
        c.checkpoint_lsn::pg_catalog.text as checkpoint,
        m.min_recovery_end_timeline as end_timeline,

@@ -106,7 +106,9 @@ class TryArchive(Asks[WalTrial]):
     """Run a restore_command for WAL files, as the server of a data directory will run it.
 
     Each file goes to a place where no server reads it, and is removed. Return what each one is, up
-    to the first one that the command does not deliver. `timeout_s` limits each call.
+    to the first one that the command does not deliver, for each of which it is called up to `calls`
+    times. `timeout_s` limits each call, and `within_s` all of them together: if that time is over,
+    the file that was to come and those after it are left out. None is no such limit.
     """
 
     data_directory: str
@@ -114,6 +116,8 @@ class TryArchive(Asks[WalTrial]):
     wanted: tuple[WantedWal, ...]
     segment_bytes: int
     timeout_s: float
+    within_s: float | None = None
+    calls: int = 1
 
 
 HostRequest = (

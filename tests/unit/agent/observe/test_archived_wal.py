@@ -44,10 +44,17 @@ def archive(tmp_path: Path) -> Path:
 
 
 def tried(
-    data: Path, command: str, *names: str, parts: tuple[Part, ...] = (), timeout_s: float = 30
+    data: Path,
+    command: str,
+    *names: str,
+    parts: tuple[Part, ...] = (),
+    timeout_s: float = 30,
+    within_s: float | None = None,
+    calls: int = 1,
 ) -> WalTrial:
     wanted = tuple(WantedWal(name, parts) for name in names)
-    return try_archive(TryArchive(str(data), command, wanted, SIZE, timeout_s), Stop())
+    asked = TryArchive(str(data), command, wanted, SIZE, timeout_s, within_s, calls)
+    return try_archive(asked, Stop())
 
 
 def test_each_file_is_seen_and_goes(data: Path, archive: Path, tmp_path: Path) -> None:
@@ -99,6 +106,30 @@ def test_command_that_delivers_nothing_or_too_much(data: Path) -> None:
     (endless,) = tried(data, more, FIRST).files
     assert time.monotonic() - began < SOON_S
     assert endless.size_bytes > SIZE
+
+
+def test_no_call_is_made_after_all_of_them_have_had_their_time(
+    data: Path, archive: Path, tmp_path: Path
+) -> None:
+    """The file that was to come then is not one that is lacking."""
+    asked, began = tmp_path / "asked", time.monotonic()
+    slow = f"echo %f >> {asked}; cp {archive}/%f %p; test %f = {FIRST} || exec sleep 60"
+    found = tried(data, slow, FIRST, SECOND, FIRST, within_s=1.0)
+    assert [file.name for file in found.files] == [FIRST]
+    assert asked.read_text().split() == [FIRST, SECOND]
+    assert time.monotonic() - began < SOON_S
+    assert tried(data, f"echo too late >> {asked}", FIRST, within_s=0.0).files == ()
+    assert asked.read_text().split() == [FIRST, SECOND]
+
+
+@pytest.mark.parametrize(("calls", "comes"), [(1, False), (2, True)])
+def test_file_may_come_by_the_second_call(
+    data: Path, archive: Path, tmp_path: Path, calls: int, *, comes: bool
+) -> None:
+    again = tmp_path / "again"
+    command = f"if test -e {again}; then cp {archive}/%f %p; else touch {again}; exit 1; fi"
+    (found,) = tried(data, command, FIRST, calls=calls).files
+    assert (found.head is not None) == comes
 
 
 def source(data: Path, command: str) -> ArchiveSource:

@@ -1,5 +1,6 @@
 """A WAL directory or tablespace that is another server's is recognized, and no other one is."""
 
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -78,6 +79,7 @@ def test_own_server_is_no_other(host: Host) -> None:
 def test_copy_that_nothing_runs_in_takes_none(host: Host) -> None:
     """It may be an old copy of the node's data, which somebody has put aside."""
     assert host.others() == (None, None)
+    (host.other / PID_FILE_NAME).write_text(f"{os.getpid()}\n{host.other}\n")  # From a crash.
     with subprocess.Popen(["sleep", "60"], cwd=host.other) as process:  # A shell, for example.
         try:
             assert host.others() == (None, None)

@@ -80,9 +80,7 @@ def test_copy_has_the_primarys_control_file_at_first(
     assert facts.is_in_recovery is None
 
 
-def test_restore_command_that_replay_waits_for_is_seen(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_what_replay_waits_for_is_seen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """It is a child of the startup process; other processes of the server have children, too."""
     for pid, parent, title in (
         (10, 1, "postgres"),
@@ -97,9 +95,16 @@ def test_restore_command_that_replay_waits_for_is_seen(
         (process / "stat").write_text(f"{pid} (a (b) c) S {parent} 1 1")
         (process / "cmdline").write_text(title)
     monkeypatch.setattr(server_process, "processes", lambda: processes(tmp_path))
-    assert standby_look.restoring(10) is None
+    file = "000000010000000000000003"
+    assert standby_look.replay_of(10) == (None, file, False)
+    (tmp_path / "11" / "cmdline").write_text(
+        "postgres: 15/main: startup waiting for 000000010000000000000003"
+    )
+    assert standby_look.replay_of(10) == (None, file, True)
     call = tmp_path / "14"
     call.mkdir()
     (call / "stat").write_text("14 (sh) S 11 1 1")
     (call / "cmdline").write_text("sh -c scp")
-    assert standby_look.restoring(10) == 14
+    assert standby_look.replay_of(10) == (14, file, False)
+    assert standby_look.replay_of(20) == (22, None, False)
+    assert standby_look.replay_of(11) == (None, None, False)

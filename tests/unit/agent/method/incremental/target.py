@@ -14,7 +14,7 @@ from pgpool_recovery.agent.method.relation_file import vouched_paths
 from pgpool_recovery.domain.wal import Lsn, Point, TimelineId
 from pgpool_recovery.facts.facts import Base
 from pgpool_recovery.host.stop import Stop
-from pgpool_recovery.postgres.backup_stream import (BackupStart, SentTablespace)
+from pgpool_recovery.postgres.backup_stream import BackupStart, SentTablespace
 from tests.unit.agent.method.incremental.stream import (
     BLOCK_BYTES,
     DIRECTORY,

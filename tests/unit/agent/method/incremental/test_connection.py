@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from pgpool_recovery.domain.error import Cancelled, Unreachable
-from pgpool_recovery.postgres.backup_stream import (StreamLimits, open_backup)
+from pgpool_recovery.postgres.backup_stream import StreamLimits, open_backup
 
 LIMITS = StreamLimits(connect_s=0.5)
 
