@@ -3,7 +3,8 @@
 import re
 
 from pgpool_recovery.blocks.frame import MAX_PATH_BYTES, malformed
-from pgpool_recovery.domain.data_directory import EMPTIED, LINKS, REPLACED, is_sent
+from pgpool_recovery.domain.data_directory import EMPTIED, LINKS, REPLACED
+from pgpool_recovery.domain.sent_file import is_sent
 from pgpool_recovery.files.text import bytes_of
 from pgpool_recovery.host.version_file import VERSION_FILE
 

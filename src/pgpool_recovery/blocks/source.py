@@ -10,8 +10,9 @@ from pgpool_recovery.blocks.considerate import considerate_chunks
 from pgpool_recovery.blocks.frame import CHUNK_BYTES
 from pgpool_recovery.blocks.path import parts_of, tablespace_of
 from pgpool_recovery.domain.control_file import CONTROL_FILE, is_whole
-from pgpool_recovery.domain.data_directory import EMPTIED, LINKS, REPLACED, sent_of
+from pgpool_recovery.domain.data_directory import EMPTIED, LINKS, REPLACED
 from pgpool_recovery.domain.error import Refused, Undone
+from pgpool_recovery.domain.sent_file import sent_of
 from pgpool_recovery.facts.blocks import BlockSource
 from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.host.version_file import VERSION_FILE

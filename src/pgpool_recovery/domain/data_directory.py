@@ -11,11 +11,9 @@ The entries of a data directory are of four kinds:
 * `EMPTIED`: directories of which the contents are WAL, or belong to one run of a server,
 * `LINKS`: the links to the tablespaces, which each node has of its own, and
 * files: a few of the cluster, those that describe one run or one backup, and the node's own.
-"""
 
-import re
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TypeGuard
+Which files of those below are sent is said in domain/sent_file.py.
+"""
 
 WAL = "pg_wal"
 LINKS = "pg_tblspc"
@@ -113,20 +111,21 @@ SMALL_BYTES = 256 * 1024
 GUARD_PREFIX = "pgpool_recovery."
 """How the names of our own files in ``global`` begin, which guard a directory that is half changed;
 an interrupted run may have left some on either side, and they are never sent."""
-UNSENT_FILES = re.compile(
-    r"postgresql\.auto\.conf\.tmp|current_logfiles\.tmp|pg_internal\.init.*|backup_label"
-    r"|tablespace_map|backup_manifest|postmaster\.pid|postmaster\.opts|pgsql_tmp.*|\.DS_Store"
+UNSENT_FILES = frozenset(
+    {
+        "postgresql.auto.conf.tmp",
+        "current_logfiles.tmp",
+        "backup_label",
+        "tablespace_map",
+        "backup_manifest",
+        "postmaster.pid",
+        "postmaster.opts",
+        ".DS_Store",
+    }
 )
+UNSENT_PREFIXES = ("pg_internal.init", "pgsql_tmp")
 """Files that neither a base backup nor pg_rewind reads, wherever they are (excludeFiles,
 PG_TEMP_FILE_PREFIX, and what macOS leaves)."""
-
-RELATION = re.compile(r"([0-9]+)(_fsm|_vm|_init)?(?:\.([0-9]+))?")
-"""The name of a relation file: its number, the suffix of its fork, and its segment (relpath.c)."""
-TEMPORARY = re.compile(r"t[0-9]+_[0-9]+(?:_(?:fsm|vm|init))?(?:\.[0-9]+)?")
-"""The name of a file of a temporary relation (looks_like_temp_rel_name in reinit.c)."""
-INIT = "_init"
-"""The fork of an unlogged relation that is sent; a server that recovers makes the others of it."""
-DATABASE = re.compile(rf"(?:base|{LINKS}/[0-9]+/PG_[0-9]+_[0-9]+)/[0-9]+")
 
 
 def is_of_node(name: str) -> bool:
@@ -138,80 +137,15 @@ def is_of_node(name: str) -> bool:
     return name not in CLUSTER_ENTRIES
 
 
-def is_of_database(directory: str) -> bool:
-    """Return whether a path in a data directory is the directory of a database.
-
-    >>> is_of_database("base/5"), is_of_database("pg_tblspc/16400/PG_17_202406281/5")
-    (True, True)
-    >>> is_of_database("global"), is_of_database("pg_multixact/members")
-    (False, False)
-    """
-    return DATABASE.fullmatch(directory) is not None
-
-
-def is_of_relations(directory: str) -> bool:
-    """Return whether a path in a data directory is that of a directory with relation files."""
-    return directory == "global" or is_of_database(directory)
-
-
 def is_never_sent(name: str) -> bool:
     """Return whether a file or directory is in no copy because of its name, wherever it is.
 
     >>> is_never_sent("postmaster.pid"), is_never_sent("pg_internal.init.7"), is_never_sent("1259")
     (True, True, False)
     """
-    return UNSENT_FILES.fullmatch(name) is not None
+    return name in UNSENT_FILES or name.startswith(UNSENT_PREFIXES)
 
 
 def is_guard(directory: str, name: str) -> bool:
     """Return whether an entry of this directory is one of our own, which guard it."""
     return directory == "global" and name.startswith(GUARD_PREFIX)
-
-
-def is_sent(parts: Sequence[str]) -> bool:
-    """Return whether the names in a path are those of a file that a copy may have.
-
-    Of a relation that is unlogged, only its init fork tells that (`sent_of`).
-
-    >>> is_sent(("base", "5", "1259")), is_sent(("base", "pgsql_tmp", "1")), is_sent(("log", "1"))
-    (True, False, True)
-    >>> is_sent(("global", "pgpool_recovery.marker")), is_sent(("base", "5", "t3_16390"))
-    (False, False)
-    """
-    *above, name = parts
-    directory = "/".join(above)
-    return (
-        not any(map(is_never_sent, parts))
-        and parts[0] != WORKSPACE
-        and not is_guard(directory, name)
-        and not (TEMPORARY.fullmatch(name) and is_of_database(directory))
-    )
-
-
-def sent_of(directory: str, names: Iterable[str]) -> Iterator[str]:
-    """Yield which of the entries of a directory a copy has, as sendDir() of basebackup.c does.
-
-    `directory` is a path in the data directory, of which a copy has all above; "" is that itself,
-    whose entries include the node's own.
-
-    >>> list(sent_of("base/5", ["1259", "16384", "16384_init", "t3_16390", "pg_internal.init"]))
-    ['1259', '16384_init']
-    """
-    names = [name for name in names if not is_never_sent(name)]
-    if not is_of_database(directory):
-        yield from (
-            name
-            for name in names
-            if not is_guard(directory, name) and not (name == WORKSPACE and not directory)
-        )
-        return
-    unlogged = {found[1] for found in map(RELATION.fullmatch, names) if _is_init(found)}
-    for name in names:
-        found = RELATION.fullmatch(name)
-        is_left_out = found is not None and found[1] in unlogged and not _is_init(found)
-        if not is_left_out and TEMPORARY.fullmatch(name) is None:
-            yield name
-
-
-def _is_init(found: re.Match[str] | None) -> TypeGuard[re.Match[str]]:
-    return found is not None and found[2] == INIT

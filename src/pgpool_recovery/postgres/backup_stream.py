@@ -6,22 +6,14 @@ OUT with all archives and the manifest, and the end of the backup. Before Postgr
 COPY OUT for each archive, and one for the manifest.
 """
 
-import select
-import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Self
 
-from pgpool_recovery.domain.error import RecoveryError, Refused, Undone, Unreachable
+from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.wal import History, Point, TimelineId, parse_history, parse_lsn
-from pgpool_recovery.files.text import text_of
-from pgpool_recovery.postgres.backup_refusal import refusal
-from pgpool_recovery.postgres.connection import (
-    THE_PRIMARY,
-    TICK_MS,
-    error_message,
-    open_replication,
-)
+from pgpool_recovery.postgres.backup_command import BackupCommands, texts
+from pgpool_recovery.postgres.connection import THE_PRIMARY, open_replication
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -29,7 +21,6 @@ if TYPE_CHECKING:
     from psycopg.pq.abc import PGconn, PGresult
 
 LABEL = "pgpool_recovery"
-KEPT_NOTICES = 20
 MANIFEST_CHUNK_BYTES = 65536  # The server parses the manifest in chunks of 128 kB.
 
 ARCHIVE, DATA, MANIFEST, PROGRESS = b"ndmp"
@@ -40,8 +31,6 @@ MESSAGES_SINCE = 150000
 BASE_ARCHIVE = "base.tar"
 END_OF_ARCHIVE = bytes(1024)
 """Two headers of zeros; servers before PostgreSQL 15 leave them out."""
-
-BROKEN_PROTOCOL = "the server broke the protocol of a base backup"
 
 
 @record
@@ -91,25 +80,17 @@ class BackupStart:
 class BackupConnection:
     """A physical replication connection on which one base backup is made.
 
-    `check` is called at least every `TICK_MS` while the server is silent; an exception from it ends
-    the wait. Raises Refused when the server refuses the backup, Undone when it fails later or is
-    silent for too long, and Unreachable when the connection is lost; these call the server `name`.
+    How long its methods wait, and what they raise, is said in `BackupCommands`.
     """
 
     def __init__(
         self, pgconn: "PGconn", limits: StreamLimits, check: Callable[[], None], name: str
     ) -> None:
         self._pgconn = pgconn
-        self._name = name
         self._limits = limits
-        self._check = check
-        self._notices: list[str] = []
-        self._is_streaming = self._is_old = False
+        self._commands = BackupCommands(pgconn, limits.silence_s, check, name)
+        self._is_old = False
         self._archives: list[str] = []
-        pgconn.notice_handler = self._notice
-        pgconn.nonblocking = 1
-        self._poll = select.poll()
-        self._poll.register(pgconn.socket, select.POLLIN)
 
     def __enter__(self) -> Self:
         return self
@@ -128,11 +109,11 @@ class BackupConnection:
 
     def identify(self) -> tuple[str, History]:
         """Return the server's system identifier and the history of its timeline."""
-        (row,) = self._rows("IDENTIFY_SYSTEM")
+        (row,) = self._commands.rows("IDENTIFY_SYSTEM")
         current = TimelineId(int(row[1]))
         if current == 1:  # It has no history file.
             return row[0], History(current)
-        ((_, text),) = self._rows(f"TIMELINE_HISTORY {current}")
+        ((_, text),) = self._commands.rows(f"TIMELINE_HISTORY {current}")
         return row[0], parse_history(text, current)
 
     def has_checksums(self) -> bool:
@@ -141,22 +122,22 @@ class BackupConnection:
 
     def show(self, name: str) -> str:
         """Return the value of a setting, in the form of SHOW."""
-        ((value,),) = self._rows(f"SHOW {name}")
+        ((value,),) = self._commands.rows(f"SHOW {name}")
         return value
 
     def upload_manifest(self, manifest: bytes) -> None:
         """Send the manifest: which files the target has, and from which backup."""
         from psycopg.pq import ExecStatus
 
-        self._send("UPLOAD_MANIFEST")
-        self._expect(ExecStatus.COPY_IN)
+        self._commands.send("UPLOAD_MANIFEST")
+        self._commands.expect(ExecStatus.COPY_IN)
         for offset in range(0, len(manifest), MANIFEST_CHUNK_BYTES):
             self._pgconn.put_copy_data(manifest[offset : offset + MANIFEST_CHUNK_BYTES])
-            self._flush()
+            self._commands.flush()
         self._pgconn.put_copy_end()
-        self._flush()
-        self._expect(ExecStatus.COMMAND_OK)
-        self._end_of_results()
+        self._commands.flush()
+        self._commands.expect(ExecStatus.COMMAND_OK)
+        self._commands.end_of_results()
 
     def start_incremental(
         self, *, max_rate_kb: int | None, compression: str | None = None, workers: int | None = None
@@ -191,17 +172,16 @@ class BackupConnection:
 
     def recover(self) -> None:
         """Read what is left after a refusal, so that another command can follow."""
-        while self._result(self._limits.silence_s) is not None:
-            pass
+        self._commands.skip_results()
 
     def _begin(self, command: str) -> BackupStart:
         from psycopg.pq import ExecStatus
 
-        self._send(command)
-        point = _point(self._expect(ExecStatus.TUPLES_OK, within_s=self._limits.start_s))
-        rows = _texts(self._expect(ExecStatus.TUPLES_OK))
+        self._commands.send(command)
+        point = _point(self._commands.expect(ExecStatus.TUPLES_OK, within_s=self._limits.start_s))
+        rows = texts(self._commands.expect(ExecStatus.TUPLES_OK))
         if not self._is_old:
-            self._expect(ExecStatus.COPY_OUT)
+            self._commands.expect(ExecStatus.COPY_OUT)
         self._archives = [f"{oid}.tar" if oid else BASE_ARCHIVE for oid, *_ in rows]
         named = tuple(SentTablespace(int(oid), location) for oid, location, _ in rows if oid)
         return BackupStart(point, named)
@@ -212,145 +192,31 @@ class BackupConnection:
         What an older server sends is brought into the same form. None is kept, so at most one
         message is in memory.
         """
-        self._is_streaming = True
+        self._commands.is_streaming = True
         if not self._is_old:
-            yield from self._copied()
+            yield from self._commands.copied()
             return
         from psycopg.pq import ExecStatus
 
         for archive in self._archives:
-            self._expect(ExecStatus.COPY_OUT)
+            self._commands.expect(ExecStatus.COPY_OUT)
             yield _message(ARCHIVE, archive.encode() + b"\0\0")
-            for data in self._copied():
+            for data in self._commands.copied():
                 yield _message(DATA, data)
             yield _message(DATA, END_OF_ARCHIVE)
-        self._expect(ExecStatus.COPY_OUT)
+        self._commands.expect(ExecStatus.COPY_OUT)
         yield _message(MANIFEST)
-        for data in self._copied():
+        for data in self._commands.copied():
             yield _message(DATA, data)
-
-    def _copied(self) -> Iterator[memoryview]:
-        """Yield the data of one COPY OUT as it was sent."""
-        import psycopg
-
-        get_copy_data = self._pgconn.get_copy_data
-        try:
-            while True:
-                size, message = get_copy_data(1)
-                if size > 0:
-                    yield message
-                elif size == 0:
-                    self._await(select.POLLIN, self._limits.silence_s)
-                else:
-                    return
-        except psycopg.Error as error:
-            raise self._lost() from error
 
     def finish(self) -> Point:
         """Return where the backup ends; raise Undone when the server found it faulty."""
         from psycopg.pq import ExecStatus
 
-        point = _point(self._expect(ExecStatus.TUPLES_OK))
-        self._expect(ExecStatus.COMMAND_OK)
-        self._end_of_results()
+        point = _point(self._commands.expect(ExecStatus.TUPLES_OK))
+        self._commands.expect(ExecStatus.COMMAND_OK)
+        self._commands.end_of_results()
         return point
-
-    def _rows(self, command: str) -> list[tuple[str, ...]]:
-        from psycopg.pq import ExecStatus
-
-        self._send(command)
-        rows = _texts(self._expect(ExecStatus.TUPLES_OK))
-        self._end_of_results()
-        return rows
-
-    def _send(self, command: str) -> None:
-        import psycopg
-
-        try:
-            self._pgconn.send_query(command.encode())
-        except psycopg.Error as error:
-            raise self._lost() from error
-        self._flush()
-
-    def _flush(self) -> None:
-        import psycopg
-
-        try:
-            while self._pgconn.flush() == 1:
-                self._await(select.POLLIN | select.POLLOUT, self._limits.silence_s)
-        except psycopg.Error as error:
-            raise self._lost() from error
-
-    def _expect(self, status: int, *, within_s: float | None = None) -> "PGresult":
-        """Return the next result, which must have this status."""
-        result = self._result(self._limits.silence_s if within_s is None else within_s)
-        if result is None or result.status != status:
-            raise self._failure(result)
-        return result
-
-    def _end_of_results(self) -> None:
-        """Read the end of a command, after which there must be no further result."""
-        result = self._result(self._limits.silence_s)
-        if result is not None:
-            raise self._failure(result)
-
-    def _result(self, within_s: float) -> "PGresult | None":
-        while self._pgconn.is_busy():
-            self._await(select.POLLIN, within_s)
-        return self._pgconn.get_result()
-
-    def _await(self, events: int, within_s: float) -> None:
-        """Wait until the socket is ready, and consume the input."""
-        import psycopg
-
-        deadline = time.monotonic() + within_s
-        self._poll.modify(self._pgconn.socket, events)
-        self._check()
-        while not self._poll.poll(TICK_MS):
-            self._check()
-            if time.monotonic() > deadline:
-                raise Undone(
-                    f"{self._name} was silent for {within_s:g} s during the base backup",
-                    hint=f"Check the network, and the log of {self._name}.",
-                )
-        try:
-            self._pgconn.consume_input()
-        except psycopg.Error as error:
-            raise self._lost() from error
-
-    def _failure(self, result: "PGresult | None") -> RecoveryError:
-        from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus
-
-        if self._pgconn.status == ConnStatus.BAD:
-            return self._lost()
-        if result is None or result.status != ExecStatus.FATAL_ERROR:
-            sent = "nothing" if result is None else ExecStatus(result.status).name
-            return Undone(BROKEN_PROTOCOL, detail=f"It sent {sent}.")
-        fields = (
-            DiagnosticField.MESSAGE_PRIMARY,
-            DiagnosticField.MESSAGE_DETAIL,
-            DiagnosticField.MESSAGE_HINT,
-        )
-        said = [_decode(result.error_field(field) or b"") for field in fields]
-        if self._is_streaming:
-            why, *more = [text for text in (*said, *self._notices) if text]
-            message = f"the base backup failed on {self._name}: {why}"
-            return Undone(message, detail="\n".join(more) or None)
-        return refusal(said, self._name)
-
-    def _lost(self) -> Unreachable:
-        return Unreachable(
-            f"the connection to {self._name} was lost", detail=error_message(self._pgconn) or None
-        )
-
-    def _notice(self, result: "PGresult") -> None:
-        """Keep the server's notices, such as which page has an invalid checksum."""
-        from psycopg.pq import DiagnosticField
-
-        if len(self._notices) < KEPT_NOTICES:
-            self._notices.append(
-                _decode(result.error_field(DiagnosticField.MESSAGE_PRIMARY) or b"")
-            )
 
 
 def start_with_workers(
@@ -393,16 +259,5 @@ def _compression(algorithm: str | None, workers: int | None) -> str:
 
 
 def _point(result: "PGresult") -> Point:
-    ((lsn, timeline),) = _texts(result)
+    ((lsn, timeline),) = texts(result)
     return Point(TimelineId(int(timeline)), parse_lsn(lsn))
-
-
-def _texts(result: "PGresult") -> list[tuple[str, ...]]:
-    return [
-        tuple(_decode(result.get_value(row, column) or b"") for column in range(result.nfields))
-        for row in range(result.ntuples)
-    ]
-
-
-def _decode(text: bytes) -> str:
-    return text_of(text)

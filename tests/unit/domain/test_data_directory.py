@@ -17,19 +17,16 @@ from pgpool_recovery.domain.data_directory import (
     LINKS,
     LOG_DIRECTORIES,
     NO_DATA,
-    RELATION,
     REMOVED_FROM_CHANGED,
     REMOVED_FROM_MADE,
     REPLACED,
     STANDBY_FILES,
-    TEMPORARY,
     UNSENT_DIRECTORIES,
     USUALLY_EMPTY,
     is_never_sent,
     is_of_node,
-    is_sent,
-    sent_of,
 )
+from pgpool_recovery.domain.sent_file import RELATION, TEMPORARY, is_sent, sent_of
 from pgpool_recovery.in_server.pid_file import PID_FILE_NAME
 
 SOURCES = Path(pgpool_recovery.__file__).parent

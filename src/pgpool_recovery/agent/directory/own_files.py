@@ -8,11 +8,7 @@ from pathlib import Path
 
 from pgpool_recovery.agent.directory.place import workspaces_of
 from pgpool_recovery.agent.directory.workspace import remove
-from pgpool_recovery.domain.data_directory import (
-    LOG_DIRECTORIES,
-    SMALL_BYTES,
-    is_of_node,
-)
+from pgpool_recovery.domain.data_directory import LOG_DIRECTORIES, SMALL_BYTES, is_of_node
 from pgpool_recovery.files.write import copy_attributes, copy_file, has_linked, sync
 
 OWN = "own"

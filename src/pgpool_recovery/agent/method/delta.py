@@ -30,9 +30,10 @@ from pgpool_recovery.agent.method.guarded.tablespace import (
 )
 from pgpool_recovery.agent.method.relation_file import vouched_paths
 from pgpool_recovery.domain.control_file import CONTROL_FILE
-from pgpool_recovery.domain.data_directory import EMPTIED, LINKS, REPLACED, UNSENT_FILES
+from pgpool_recovery.domain.data_directory import EMPTIED, LINKS, REPLACED
 from pgpool_recovery.domain.error import RecoveryError, Refused, Undone
 from pgpool_recovery.domain.event import Emit, Said
+from pgpool_recovery.domain.sent_file import is_sent
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.domain.wal import Lsn, lsn_text
 from pgpool_recovery.facts.blocks import BlockTarget
@@ -118,7 +119,7 @@ class DeltaWrite:
 
     def _check_path(self, path: str, *, is_directory: bool) -> None:
         top, *inner = path.split("/")
-        is_other = top not in {*EMPTIED, LINKS} and not UNSENT_FILES.fullmatch(path)
+        is_other = top not in {*EMPTIED, LINKS} and is_sent([top, *inner])
         if is_directory and (top in EMPTIED or path == LINKS):
             is_known = True
         elif top == LINKS:

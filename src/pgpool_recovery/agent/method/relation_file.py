@@ -5,9 +5,9 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from pgpool_recovery.domain.data_directory import RELATION, is_of_relations
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.domain.record import record
+from pgpool_recovery.domain.sent_file import RELATION, is_of_relations
 from pgpool_recovery.facts.facts import RelationSegment
 
 DEFAULT_TABLESPACE, GLOBAL_TABLESPACE = 1663, 1664  # pg_tablespace.dat

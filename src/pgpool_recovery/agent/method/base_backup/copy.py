@@ -32,9 +32,9 @@ from pgpool_recovery.files.text import text_of
 from pgpool_recovery.host import crc32c
 from pgpool_recovery.host.meter import Meter
 from pgpool_recovery.host.stop import Stop
+from pgpool_recovery.postgres.backup_command import BROKEN_PROTOCOL
 from pgpool_recovery.postgres.backup_stream import (
     ARCHIVE,
-    BROKEN_PROTOCOL,
     DATA,
     MANIFEST,
     PROGRESS,

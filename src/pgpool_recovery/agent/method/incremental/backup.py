@@ -33,9 +33,9 @@ from pgpool_recovery.domain.wal import Point
 from pgpool_recovery.files.text import read_text, text_of
 from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.host.version_file import VERSION_FILE
+from pgpool_recovery.postgres.backup_command import BROKEN_PROTOCOL
 from pgpool_recovery.postgres.backup_stream import (
     ARCHIVE,
-    BROKEN_PROTOCOL,
     DATA,
     PROGRESS,
     BackupConnection,
