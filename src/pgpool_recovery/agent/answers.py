@@ -59,6 +59,7 @@ from pgpool_recovery.talk.request.server import (
     ReadLog,
     ReadSlotName,
     Start,
+    Started,
     StopAtOnce,
     StopServer,
 )
@@ -77,6 +78,7 @@ from pgpool_recovery.talk.request.steps import (
 )
 
 if TYPE_CHECKING:
+    from pgpool_recovery.agent.ahead.fetch import Ahead
     from pgpool_recovery.agent.channel.receiving import ReceivingEnd
     from pgpool_recovery.agent.channel.sending import SendingEnd
     from pgpool_recovery.agent.directory.own_login import OwnLogin
@@ -105,6 +107,7 @@ class Answers:
         self._stop = stop
         self._emit = emit
         self._receiving: ReceivingEnd | None = None
+        self._ahead: Ahead | None = None
 
     @cached_property
     def _own_login(self) -> "OwnLogin":
@@ -153,6 +156,7 @@ class Answers:
         Return the state in which that leaves the target; None if there was nothing to undo.
         """
         state = None
+        self._end_ahead()
         if "_channel" in vars(self):
             self._channel.close()
         if "_backup" in vars(self):
@@ -266,7 +270,8 @@ class Answers:
         match request:
             case Tidy():
                 import_ahead(STEPS)
-                return swap.tidy(data, self._stop.got_on)
+                swap.tidy(data, self._stop.got_on)
+                return self._put_back(data)
             case IsTidy():
                 return swap.is_tidy(data)
             case DiscardOld():
@@ -409,11 +414,9 @@ class Answers:
         match request:
             case Start():
                 import_ahead(STANDBY)
-                from pgpool_recovery.agent.server.start import start
-
-                self._guard.watch(request)
-                return start(request, self._stop, self._say)
+                return self._start(request)
             case Believe():
+                self._end_ahead()
                 return self._guard.believe()
             case AskStandby():
                 return self._look.take(request, self._stop, self.limits.connect_s)
@@ -424,6 +427,7 @@ class Answers:
             case StopAtOnce():
                 from pgpool_recovery.agent.server.probation import stop_at_once
 
+                self._end_ahead()
                 return stop_at_once(request, self._stop)
             case StopServer():
                 from pgpool_recovery.agent.server.start import stop_server
@@ -453,6 +457,34 @@ class Answers:
                 from pgpool_recovery.agent.server.independent import make_independent
 
                 return make_independent(request, self._stop, self.limits.connect_s)
+
+    def _start(self, request: Start) -> Started:
+        """Start a server, and fetch WAL ahead for it until it is accepted or stopped."""
+        from pgpool_recovery.agent.server.start import start
+
+        self._guard.watch(request)
+        self._put_back(Path(request.data_directory).resolve())
+        if request.ahead is not None:
+            from pgpool_recovery.agent.ahead.fetch import begin_ahead
+
+            self._ahead = begin_ahead(request.ahead, request.data_directory, self._say)
+        try:
+            return start(request, self._stop, self._say)
+        except BaseException:
+            self._end_ahead()
+            raise
+
+    def _end_ahead(self) -> None:
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None:
+            ahead.end()
+
+    def _put_back(self, data: Path) -> None:
+        """Set the restore_command again that a server had before WAL was fetched ahead for it."""
+        from pgpool_recovery.agent.ahead.setting import put_back
+
+        if (data / "pg_wal").is_dir() and put_back(data):
+            self._say("restore_command is again what it was before an interrupted recovery")
 
     @property
     def _log_before(self) -> LogPosition | None:

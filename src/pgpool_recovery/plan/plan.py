@@ -6,7 +6,7 @@ from pgpool_recovery.domain.node import NodeId
 from pgpool_recovery.domain.quantity import pretty_size
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.text import with_detail
-from pgpool_recovery.facts.archived_wal import FromArchive
+from pgpool_recovery.facts.archived_wal import FetchAhead, FromArchive
 from pgpool_recovery.facts.policy import Method
 from pgpool_recovery.facts.rejection import Rejection
 from pgpool_recovery.facts.step.moving import RemoveOld
@@ -66,7 +66,8 @@ class Plan:
     and the primary does not, if that is lost. `forecast` is how long the transfer will take, if it
     is known how much WAL the primary writes meanwhile. `source` is the standby from which a copy is
     read; None if that is the primary. `from_archive` is the WAL that the standby gets from an
-    archive before it streams. `own` is the name of the command of the settings that makes the data.
+    archive before it streams, and `fetch_ahead` how that is fetched before its server asks for it.
+    `own` is the name of the command of the settings that makes the data.
     """
 
     target_name: str
@@ -85,6 +86,7 @@ class Plan:
     forecast: Meanwhile | None = None
     source: NodeId | None = None
     from_archive: FromArchive | None = None
+    fetch_ahead: FetchAhead | None = None
 
     @property
     def point_of_no_return(self) -> Step | None:
