@@ -17,6 +17,7 @@ from pgpool_recovery.domain.quantity import pretty_size
 from pgpool_recovery.domain.slot import IN_USE, SlotState, is_of_a_recovery, names_of
 from pgpool_recovery.domain.standby import StreamFacts
 from pgpool_recovery.domain.target_state import TargetState
+from pgpool_recovery.facts.archived_wal import FetchAhead
 from pgpool_recovery.facts.facts import PrimaryFacts
 from pgpool_recovery.observe.archived_wal import why_not_brought
 from pgpool_recovery.observe.primary import observing_primary
@@ -75,10 +76,11 @@ def start_prepared(
     connection: Connection,
     agent: Conversation,
     observe: Callable[[], PrimaryFacts],
+    ahead: FetchAhead | None = None,
 ) -> tuple[Started, StreamFacts | None]:
     """Do what `start_and_follow` does; a failure reports the state of the target after it."""
     try:
-        return start_and_follow(target, settings, emit, connection, agent, observe)
+        return start_and_follow(target, settings, emit, connection, agent, observe, ahead)
     except Exception as error:
         raise _with_state(as_failure(error), agent, target, settings) from error
 
@@ -105,17 +107,19 @@ def start_and_follow(
     connection: Connection,
     agent: Conversation,
     observe: Callable[[], PrimaryFacts],
+    ahead: FetchAhead | None = None,
 ) -> tuple[Started, StreamFacts | None]:
     """Start the server unless it is running, and if it is a standby, check that it streams.
 
-    Return it with the stream that proved this. `observe` returns the primary's facts. The slots and
+    Return it with the stream that proved this. `observe` returns the primary's facts, and `ahead`
+    is what is fetched from an archive for the server before it asks for that. The slots and
     the old data that the node no longer needs are removed last, after that proof.
     """
     primary = observe()
     see_slot(connection, agent, target, primary, settings, emit)
     server = TargetServer(agent, target, settings, emit)
     guard = guarded(settings, primary)
-    started = server.start((primary.bin_directory,), guard)
+    started = server.start((primary.bin_directory,), guard, ahead)
     stream: StreamFacts | None = None
     with leaving(TargetState.STARTED):
         # If Pgpool-II writes to all nodes, a recovered node is rightly no standby.

@@ -157,8 +157,9 @@ class StartAtOnce:
         began = time.monotonic()
         # From here on, a cancel finds a target that is no longer untouched.
         self._told.goes_on(TargetState.COPIED, "start the server")
+        ahead, emit = plan.fetch_ahead, self._told.emit
         started, stream = start_prepared(
-            self._target, self._settings, self._told.emit, connection, agent, observe
+            self._target, self._settings, emit, connection, agent, observe, ahead
         )
         self._told.goes_on(TargetState.STARTED, "start the server")
         if stream is not None:

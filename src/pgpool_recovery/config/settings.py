@@ -114,6 +114,8 @@ class ArchiveSettings:
 
     restore_command: str | None = None
     """Fetches a WAL file on any node, as restore_command of PostgreSQL does; `%f` and `%p` too."""
+    fetch_ahead: bool = True
+    """Fetch WAL files from an archive before the server that replays them asks for them."""
 
 
 class ClusteringMode(StrEnum):

@@ -3,7 +3,7 @@
 from enum import StrEnum
 
 from pgpool_recovery.domain.record import record
-from pgpool_recovery.domain.wal import Lsn, TimelineId
+from pgpool_recovery.domain.wal import History, Lsn, TimelineId
 from pgpool_recovery.facts.archived_history import Archive
 from pgpool_recovery.facts.own_wal import Part
 
@@ -101,3 +101,33 @@ class FromArchive:
     next_segment: int
     timeline: TimelineId
     timeout_s: float
+
+
+@record
+class WalOfPrimary:
+    """What a WAL file says of itself if it is the primary's."""
+
+    history: History
+    segment_bytes: int
+    major: int
+    system_identifier: str
+
+
+@record
+class FetchAhead:
+    """How WAL is fetched from an archive before the server that replays it asks for it.
+
+    `command` is the server's restore_command, and each call of it takes at most `timeout_s`. It
+    brings the segments from `first` to `last`; `at_once` calls run at the same time, and at most
+    `most` files wait for the server. The node itself has the segments from `kept_from` to `first`,
+    without the latter.
+    """
+
+    command: str
+    timeout_s: float
+    kept_from: int
+    first: int
+    last: int
+    at_once: int
+    most: int
+    of_primary: WalOfPrimary

@@ -389,8 +389,9 @@ class Facts:
     target's WAL with the primary's. `own_methods` are the commands of the settings for this node.
     `sources` are the nodes from which a copy might be read; None if that was not examined.
     `archived_wal` are the archives that were tried for the WAL that the primary no longer has, each
-    call for at most `archive_s`. `paces` are the recoveries on record that succeeded, of all nodes,
-    the newest first.
+    call for at most `archive_s`. `fetches_ahead`: what an archive has may be fetched from there
+    before the server asks for it. `paces` are the recoveries on record that succeeded, of all
+    nodes, the newest first.
     """
 
     primary: PrimaryFacts
@@ -410,4 +411,5 @@ class Facts:
     sources: tuple[Source, ...] | None = None
     archived_wal: tuple[ArchivedWal, ...] = ()
     archive_s: float = 10.0
+    fetches_ahead: bool = True
     paces: tuple[Pace, ...] = ()

@@ -197,7 +197,12 @@ def observe_archived_wal(
         return facts
     trials = ArchiveTrials(connection, agent, situation, settings, is_patient=is_patient)
     longest_s = PATIENCE * settings.timeout.archive_s
-    return replace(facts, archived_wal=tuple(trials.results(gap)), archive_s=longest_s)
+    return replace(
+        facts,
+        archived_wal=tuple(trials.results(gap)),
+        archive_s=longest_s,
+        fetches_ahead=settings.archive.fetch_ahead,
+    )
 
 
 def why_not_brought(

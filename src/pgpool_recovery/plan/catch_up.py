@@ -9,6 +9,7 @@ from pgpool_recovery.facts.facts import PrimaryFacts, TargetFacts
 from pgpool_recovery.facts.policy import Method
 from pgpool_recovery.facts.rejection import Rejection
 from pgpool_recovery.facts.step.moving import PutInPlace, Reserve
+from pgpool_recovery.plan.fetch_ahead import fetch_ahead, notes_on_ahead
 from pgpool_recovery.plan.from_archive import (
     Gap,
     from_archive,
@@ -23,7 +24,7 @@ from pgpool_recovery.plan.in_place import new_tablespaces, reject_replay, reject
 from pgpool_recovery.plan.past import keep_to_past
 from pgpool_recovery.plan.plan import OldData, Plan
 from pgpool_recovery.plan.situation import Situation
-from pgpool_recovery.plan.space import reject_wal_room
+from pgpool_recovery.plan.space import reject_wal_room, spare_wal_bytes
 
 if TYPE_CHECKING:
     from pgpool_recovery.facts.step.step import Step
@@ -61,6 +62,7 @@ def _plan(situation: Situation, archive: FromArchive | None) -> Plan:
         *keep_to_past(situation, _directory(situation), redo, archive=archive),
     ]
     command = set_command(archive)
+    ahead = fetch_ahead(situation, archive, spare_wal_bytes(*_room(situation)[1:]))
     if situation.is_taken_out:
         own = places.in_place()
         steps += [situation.configure(own, restore_command=command), PutInPlace(own)]
@@ -80,9 +82,11 @@ def _plan(situation: Situation, archive: FromArchive | None) -> Plan:
         needed_segment=held,
         notes=(
             *(() if archive is None else notes_on_source(situation, archive)),
+            *notes_on_ahead(ahead),
             *notes_on_limit(situation, held),
         ),
         from_archive=archive,
+        fetch_ahead=ahead,
     )
 
 

@@ -29,6 +29,7 @@ from pgpool_recovery.facts.archived_wal import (
     FromArchive,
     Likeness,
     Origin,
+    WalOfPrimary,
 )
 from pgpool_recovery.facts.facts import Wal
 from pgpool_recovery.facts.own_wal import LEAST_BYTES, covering
@@ -256,26 +257,35 @@ def reject_archive(situation: Situation, one: ArchivedWal, gap: Gap) -> Iterator
 
 
 def _odd(file: FetchedWal, situation: Situation) -> str | None:
+    return odd(file, wal_of_primary(situation))
+
+
+def wal_of_primary(situation: Situation) -> WalOfPrimary:
+    """Return what a WAL file must say of itself to be the primary's."""
+    wal, primary = situation.wal, situation.facts.primary
+    return WalOfPrimary(wal.history, wal.segment_bytes, primary.major, primary.system_identifier)
+
+
+def odd(file: FetchedWal, of_primary: WalOfPrimary) -> str | None:
     """Return why a file is not the one that its name says; None if it is, as far as can be seen."""
     if file.head is None:
         return file.problem or "it delivered nothing"
-    wal, primary = situation.wal, situation.facts.primary
-    if file.size_bytes != wal.segment_bytes:
+    if file.size_bytes != of_primary.segment_bytes:
         return (
             f"what came has {file.size_bytes} bytes, and a WAL file of the primary "
-            f"{wal.segment_bytes}"
+            f"{of_primary.segment_bytes}"
         )
     head = read_head(bytes.fromhex(file.head))
     if head is None:
         return "what came is not a WAL file"
-    if not head.is_of(primary.major):
-        return f"what came was not written by PostgreSQL {primary.major}"
-    if head.system_identifier != primary.system_identifier:
+    if not head.is_of(of_primary.major):
+        return f"what came was not written by PostgreSQL {of_primary.major}"
+    if head.system_identifier != of_primary.system_identifier:
         return (
             f"what came is of another cluster: its system identifier is {head.system_identifier}, "
-            f"the primary's is {primary.system_identifier}"
+            f"the primary's is {of_primary.system_identifier}"
         )
-    return _misplaced(file.name, head, wal.history, wal.segment_bytes)
+    return _misplaced(file.name, head, of_primary.history, of_primary.segment_bytes)
 
 
 def _misplaced(name: str, head: SegmentHead, history: History, size: int) -> str | None:

@@ -7,7 +7,7 @@ from pgpool_recovery.domain.quantity import pretty_size
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.text import with_detail
 from pgpool_recovery.domain.work import Work
-from pgpool_recovery.facts.archived_wal import FromArchive
+from pgpool_recovery.facts.archived_wal import FetchAhead, FromArchive
 from pgpool_recovery.facts.policy import Method
 from pgpool_recovery.facts.rejection import Rejection
 from pgpool_recovery.facts.step.moving import RemoveOld
@@ -73,8 +73,9 @@ class Plan:
     `gives_up` is the sentence about what the target has and the primary does not, if that is lost.
     `forecast` is how much WAL the primary writes during the transfer, if that is known. `source`
     is the standby from which a copy is read; None if that is the primary. `from_archive` is the WAL
-    that the standby gets from an archive before it streams. `own` is the name of the command of the
-    settings that makes the data.
+    that the standby gets from an archive before it streams, and `fetch_ahead` how that is fetched
+    before its server asks for it. `own` is the name of the command of the settings that makes the
+    data.
     """
 
     target_name: str
@@ -93,6 +94,7 @@ class Plan:
     forecast: Meanwhile | None = None
     source: NodeId | None = None
     from_archive: FromArchive | None = None
+    fetch_ahead: FetchAhead | None = None
     work_bytes: int | None = None
     duration: Duration | None = None
 

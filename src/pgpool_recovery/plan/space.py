@@ -190,13 +190,9 @@ def reject_wal_room(
     the checkpoint before, while the replay goes on. 1.75 times were seen on 15. Files in its pg_wal
     that wait to be recycled make room.
     """
-    place = target.wal or target.data
-    most = max(primary.wal_bytes, 2 * primary.max_wal_bytes if is_from_archive else 0)
-    needed = max(0, min(wal_bytes, most) - target.access.spare_wal_bytes)
-    free = place.filesystem.free_bytes
-    if target.is_sound and place.filesystem.device == target.data.filesystem.device:
-        free += target.data.waiting_bytes or 0  # That is removed first.
+    needed, free = _wal_room(primary, target, wal_bytes, is_from_archive=is_from_archive)
     if needed + WORKING_BYTES > free:
+        place = target.wal or target.data
         yield Rejection(
             f"not enough space on {name}",
             detail=f"The filesystem of {place.path} has {pretty_size(free)} free, but the WAL that "
@@ -204,6 +200,25 @@ def reject_wal_room(
             hint="Make room.",
             is_for_space=True,
         )
+
+
+def spare_wal_bytes(primary: PrimaryFacts, target: TargetFacts, wal_bytes: int) -> int:
+    """Return what stays free where the node's pg_wal is while it gets WAL from an archive."""
+    needed, free = _wal_room(primary, target, wal_bytes, is_from_archive=True)
+    return free - needed - WORKING_BYTES
+
+
+def _wal_room(
+    primary: PrimaryFacts, target: TargetFacts, wal_bytes: int, *, is_from_archive: bool
+) -> tuple[int, int]:
+    """Return how many bytes the WAL that the node receives needs, and how many are free."""
+    place = target.wal or target.data
+    most = max(primary.wal_bytes, 2 * primary.max_wal_bytes if is_from_archive else 0)
+    needed = max(0, min(wal_bytes, most) - target.access.spare_wal_bytes)
+    free = place.filesystem.free_bytes
+    if target.is_sound and place.filesystem.device == target.data.filesystem.device:
+        free += target.data.waiting_bytes or 0  # That is removed first.
+    return needed, free
 
 
 def reject_growth(name: str, primary: PrimaryFacts, target: TargetFacts) -> Iterator[Rejection]:

@@ -14,6 +14,7 @@ from pgpool_recovery.domain.error import (
 from pgpool_recovery.domain.event import Emit, Said
 from pgpool_recovery.domain.node import Target
 from pgpool_recovery.domain.target_state import TargetState
+from pgpool_recovery.facts.archived_wal import FetchAhead
 from pgpool_recovery.facts.facts import Facts
 from pgpool_recovery.facts.policy import Method
 from pgpool_recovery.facts.rejection import Rejection, as_error
@@ -82,9 +83,15 @@ class TargetServer:
         return self._bound.refusal(plan, failed, stops=stops or self._was_stopped)
 
     def start(
-        self, bin_directories: tuple[str, ...] = (), guarded: Guarded | None = None
+        self,
+        bin_directories: tuple[str, ...] = (),
+        guarded: Guarded | None = None,
+        ahead: FetchAhead | None = None,
     ) -> Started:
-        """Start it and wait until it accepts connections; one that already does is left alone."""
+        """Start it and wait until it accepts connections; one that already does is left alone.
+
+        `ahead`: what the agent fetches from an archive for it, before it asks for that.
+        """
         node = self._settings.of_target(self._target)
         request = Start(
             data_directory=self._target.data_directory,
@@ -92,6 +99,7 @@ class TargetServer:
             start_command=node.start_command,
             timeout_s=self._settings.timeout.start_s,
             guarded=guarded,
+            ahead=ahead,
         )
         try:
             # The agent reports progress of the start, and gives up when there is none.

@@ -59,7 +59,9 @@ class StoppedServer(TargetServer):
         self._failure = failure
         self.starts = 0
 
-    def start(self, _bin_directories: tuple[str, ...] = (), _guarded: Any = None) -> Any:
+    def start(
+        self, _bin_directories: tuple[str, ...] = (), _guarded: Any = None, _ahead: Any = None
+    ) -> Any:
         self.starts += 1
         if self._failure is not None:
             raise self._failure

@@ -71,7 +71,10 @@ class Answers:
     def _server(self) -> "ServerAnswers":
         from pgpool_recovery.agent.answers.server import ServerAnswers
 
-        return ServerAnswers(self._stop, lambda line: self._emit(Said("agent", line)))
+        return ServerAnswers(self._stop, self._say)
+
+    def _say(self, line: str) -> None:
+        self._emit(Said("agent", line))
 
     def receive(self, read_end: int, write_end: int) -> None:
         """Receive blocks until the end, after that was asked for and permitted."""
@@ -112,7 +115,7 @@ class Answers:
         if isinstance(request, DirectoryRequest):
             from pgpool_recovery.agent.answers import directory
 
-            return directory.answer(request, self._stop, lambda: self._own_login)
+            return directory.answer(request, self._stop, lambda: self._own_login, self._say)
         if isinstance(request, HostRequest):
             from pgpool_recovery.agent.answers import host
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pgpool_recovery.domain.event import Say
 from pgpool_recovery.files.ahead import import_ahead
 from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.talk.request.directory import (
@@ -24,7 +25,9 @@ STEPS = ("pgpool_recovery.agent.observe.login", "pgpool_recovery.agent.steps.ste
 """What is needed next after a target was tidied up, because it is then recovered."""
 
 
-def answer(request: DirectoryRequest, stop: Stop, own_login: Callable[[], "OwnLogin"]) -> Any:
+def answer(
+    request: DirectoryRequest, stop: Stop, own_login: Callable[[], "OwnLogin"], tell: Say
+) -> Any:
     """Return the result of a request; `own_login` is imported only by those that need it."""
     match request:
         case Observe():
@@ -48,8 +51,11 @@ def answer(request: DirectoryRequest, stop: Stop, own_login: Callable[[], "OwnLo
     data = Path(request.data_directory).resolve()
     match request:
         case Tidy():
+            from pgpool_recovery.agent.ahead.setting import put_right
+
             import_ahead(STEPS)
-            return swap.tidy(data, stop.got_on)
+            swap.tidy(data, stop.got_on)
+            return put_right(data, tell)
         case IsTidy():
             return swap.is_tidy(data)
         case DiscardOld():

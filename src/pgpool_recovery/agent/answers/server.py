@@ -20,11 +20,13 @@ from pgpool_recovery.talk.request.server import (
     ReadSlotName,
     ServerRequest,
     Start,
+    Started,
     StopAtOnce,
     StopServer,
 )
 
 if TYPE_CHECKING:
+    from pgpool_recovery.agent.ahead.fetch import Ahead
     from pgpool_recovery.agent.server.probation import Guard
     from pgpool_recovery.agent.server.standby import StandbyLook
 
@@ -38,6 +40,7 @@ class ServerAnswers:
     def __init__(self, stop: Stop, say: Callable[[str], None]) -> None:
         self._stop = stop
         self._say = say
+        self._ahead: Ahead | None = None
 
     @cached_property
     def _look(self) -> "StandbyLook":
@@ -61,11 +64,9 @@ class ServerAnswers:
         match request:
             case Start():
                 import_ahead(STANDBY)
-                from pgpool_recovery.agent.server.start import start
-
-                self._guard.watch(request)
-                return start(request, self._stop, self._say)
+                return self._start(request)
             case Believe():
+                self._end_ahead()
                 return self._guard.believe()
             case AskStandby():
                 return self._look.take(request, self._stop, connect_s)
@@ -76,6 +77,7 @@ class ServerAnswers:
             case StopAtOnce():
                 from pgpool_recovery.agent.server.probation import stop_at_once
 
+                self._end_ahead()
                 return stop_at_once(request, self._stop)
             case StopServer():
                 from pgpool_recovery.agent.server.start import stop_server
@@ -106,7 +108,30 @@ class ServerAnswers:
 
                 return make_independent(request, self._stop, connect_s)
 
+    def _start(self, request: Start) -> Started:
+        """Start a server, and fetch WAL ahead for it until it is accepted or stopped."""
+        from pgpool_recovery.agent.ahead.setting import put_right
+        from pgpool_recovery.agent.server.start import start
+
+        self._guard.watch(request)
+        put_right(Path(request.data_directory).resolve(), self._say)
+        if request.ahead is not None:
+            from pgpool_recovery.agent.ahead.fetch import begin_ahead
+
+            self._ahead = begin_ahead(request.ahead, request.data_directory, self._say)
+        try:
+            return start(request, self._stop, self._say)
+        except BaseException:
+            self._end_ahead()
+            raise
+
+    def _end_ahead(self) -> None:
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None:
+            ahead.end()
+
     def settle(self, connect_s: float) -> bool:
         """Stop the server that was started and not believed; return whether it was stopped."""
+        self._end_ahead()
         # What no request has created needs no settling, and is not imported for that.
         return "_guard" in vars(self) and self._guard.settle(connect_s)

@@ -4,6 +4,7 @@ from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.slot import FormerSlot
 from pgpool_recovery.domain.standby import StandbyFacts
 from pgpool_recovery.domain.wal import History
+from pgpool_recovery.facts.archived_wal import FetchAhead
 from pgpool_recovery.facts.running import Running
 from pgpool_recovery.facts.source import SourceServer
 from pgpool_recovery.talk.request.asks import Asks
@@ -48,7 +49,8 @@ class Start(Asks[Started]):
     """Start the server of a data directory and wait until it accepts connections.
 
     With `guarded` the agent stops the server if it turns out not to be a standby of the primary,
-    until the runner sends `Believe`. It does so even when the runner is gone.
+    until the runner sends `Believe`. It does so even when the runner is gone. Until `Believe` it
+    also fetches WAL from an archive for the server, as `ahead` says.
     """
 
     data_directory: str
@@ -56,6 +58,7 @@ class Start(Asks[Started]):
     start_command: tuple[str, ...]
     timeout_s: float
     guarded: Guarded | None = None
+    ahead: FetchAhead | None = None
 
 
 @record

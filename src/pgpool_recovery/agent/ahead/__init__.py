@@ -1,0 +1,1 @@
+"""Fetch WAL from an archive for a server that replays, before it asks for it."""

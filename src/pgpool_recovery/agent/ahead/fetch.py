@@ -1,0 +1,206 @@
+"""Fetch WAL files from an archive, a few at a time, while a server replays those before them.
+
+A file is offered to the server only once it has passed the checks that the files passed by which
+the archive was tried. Whatever goes wrong here, the server still has its own command: it asks by
+itself for each file that it is not offered.
+"""
+
+import heapq
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from pgpool_recovery.agent.ahead.line import DECLINED, PART
+from pgpool_recovery.agent.ahead.setting import put_back, set_line, spool_of
+from pgpool_recovery.agent.directory.modes import directory_mode, file_mode
+from pgpool_recovery.agent.directory.workspace import remove
+from pgpool_recovery.agent.observe.restore_command import RestoreCommand, opened
+from pgpool_recovery.domain.error import Cancelled, RecoveryError, reason_of
+from pgpool_recovery.domain.event import Say
+from pgpool_recovery.domain.wal import file_of_segment
+from pgpool_recovery.domain.wal_page import LONG_HEADER_BYTES
+from pgpool_recovery.facts.archived_wal import WAL_NAME, FetchAhead, FetchedWal, WalOfPrimary
+from pgpool_recovery.facts.own_wal import covering
+from pgpool_recovery.host.pidfile import read_pid_file
+from pgpool_recovery.host.stop import Stop
+from pgpool_recovery.plan.from_archive import odd
+
+TICK_S = 0.05
+ENDS_WITHIN_S = 10.0
+"""How long calls may take to end; they are killed after a second or two."""
+
+
+class Ahead:
+    """The files that are fetched ahead for one server, from the start of it on."""
+
+    def __init__(self, ahead: FetchAhead, data: Path, tell: Say) -> None:
+        self._ahead = ahead
+        self._data = data
+        self._spool = spool_of(data)
+        self._tell = tell
+        self._stop = Stop()
+        self._changing = threading.Lock()
+        self._next = ahead.first
+        self._again: list[int] = []
+        """Segments whose fetch failed while there were others at the same time; a heap."""
+        self._at_once = ahead.at_once
+        self._running = 0
+        self._threads: list[threading.Thread] = []
+        self._offered = 0
+
+    def begin(self) -> None:
+        """Have the server of the directory, which is not running yet, take files from here.
+
+        Nothing that fails here may keep it from being started: it can do without.
+        """
+        try:
+            self._spool.mkdir()
+            self._spool.chmod(directory_mode(self._data))
+            set_line(self._data, self._ahead, self._left_out())
+        except (OSError, RecoveryError) as error:
+            self._tell(f"no WAL is fetched ahead: {_why(error)}")
+            return
+        self._tell(
+            f"fetch WAL from the archive ahead of the server, {self._at_once} files at a time"
+        )
+        for _ in range(self._at_once):
+            thread = threading.Thread(target=self._work, daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def _left_out(self) -> Iterator[str]:
+        """Yield the files that the node has itself, and the first one that the primary still has.
+
+        The server would ask for them all the same, and read its own only if it did not get them.
+        """
+        ahead = self._ahead
+        for segment in (*range(ahead.kept_from, ahead.first), ahead.last + 1):
+            yield _name(segment, ahead.of_primary)
+
+    def end(self) -> None:
+        """Fetch nothing more, and let the server use its own command again."""
+        self._stop.ask()
+        for thread in self._threads:
+            thread.join(ENDS_WITHIN_S)
+        try:
+            put_back(self._data)
+        except (OSError, RecoveryError) as error:
+            self._tell(f"restore_command could not be set back: {_why(error)}")
+        if self._threads:
+            self._tell(f"{self._offered} WAL files were fetched ahead")
+
+    def _work(self) -> None:
+        """Fetch one file after the other, until all are fetched or one cannot be."""
+        try:
+            while (segment := self._claim()) is not None:
+                try:
+                    self._fetch(segment)
+                finally:
+                    with self._changing:
+                        self._running -= 1
+        except Cancelled:
+            return
+        except (OSError, RecoveryError) as error:
+            self._give_up(_why(error))
+
+    def _claim(self) -> int | None:
+        """Return the segment to fetch next, once there is room for it; None if there is none.
+
+        From then on the server waits for it.
+        """
+        while True:
+            self._stop.check()
+            with self._changing:
+                if not self._again and self._next > self._ahead.last:
+                    return None
+                if self._running < self._at_once and self._has_room():
+                    segment = heapq.heappop(self._again) if self._again else self._next
+                    self._next = max(self._next, segment + 1)
+                    self._part(segment).mkdir()
+                    self._running += 1
+                    return segment
+            self._stop.wait(TICK_S)
+
+    def _has_room(self) -> bool:
+        """Return whether another file may be fetched; the server's own files come first."""
+        waiting = [one for one in self._spool.iterdir() if not one.name.startswith(DECLINED)]
+        size = self._ahead.of_primary.segment_bytes
+        is_free = shutil.disk_usage(self._spool).free > (self._ahead.at_once + 2) * size
+        return len(waiting) < self._ahead.most and is_free
+
+    def _fetch(self, segment: int) -> None:
+        """Fetch a file and offer it to the server, or see to it that the server need not wait."""
+        is_alone = self._at_once == 1
+        part, name = self._part(segment), _name(segment, self._ahead.of_primary)
+        try:
+            why = self._brought(name, part / WAL_NAME)
+            if why is None:
+                (part / WAL_NAME).chmod(file_mode(self._data))
+                (part / WAL_NAME).rename(self._spool / name)
+                with self._changing:
+                    self._offered += 1
+                return
+        finally:
+            remove(part)
+        if is_alone:
+            self._give_up(f"the command did not bring {name}: {why}")
+        else:
+            self._slow_down(segment, f"the command did not bring {name}: {why}")
+
+    def _brought(self, name: str, place: Path) -> str | None:
+        """Run the command for a file; return why what is there then is not it, None if it is."""
+        ahead = self._ahead
+        calls = RestoreCommand(ahead.command, self._data, self._stop, timeout_s=ahead.timeout_s)
+        size = ahead.of_primary.segment_bytes
+        if not calls.fetch(name, place, max_bytes=size):
+            return calls.said
+        return odd(_seen(name, place), ahead.of_primary)
+
+    def _slow_down(self, segment: int, why: str) -> None:
+        """Go on with one file at a time: an archive need not bear several calls at once."""
+        with self._changing:
+            heapq.heappush(self._again, segment)
+            if self._at_once == 1:
+                return
+            self._at_once = 1
+        self._tell(f"{why}; WAL is fetched ahead one file at a time now")
+
+    def _give_up(self, why: str) -> None:
+        self._stop.ask()
+        self._tell(f"no more WAL is fetched ahead: {why}")
+
+    def _part(self, segment: int) -> Path:
+        name = _name(segment, self._ahead.of_primary)
+        return self._spool / f"{name}{PART}"
+
+
+def begin_ahead(ahead: FetchAhead | None, data_directory: str, tell: Say) -> Ahead | None:
+    """Fetch ahead for a server that is about to be started; None if nothing is."""
+    data = Path(data_directory).resolve()
+    if ahead is None or read_pid_file(data) is not None:
+        return None
+    made = Ahead(ahead, data, tell)
+    made.begin()
+    return made
+
+
+def _name(segment: int, of_primary: WalOfPrimary) -> str:
+    size = of_primary.segment_bytes
+    return file_of_segment(covering(segment, of_primary.history, size), segment, size)
+
+
+def _seen(name: str, place: Path) -> FetchedWal:
+    """Return what is in a file; a link would lead nowhere from where the server moves it."""
+    if place.is_symlink() or not place.exists():
+        return FetchedWal(name, None, problem="it delivered no file")
+    with opened(place) as descriptor:
+        if descriptor is None:
+            return FetchedWal(name, None, problem="it delivered no file")
+        head = os.pread(descriptor, LONG_HEADER_BYTES, 0)
+        return FetchedWal(name, head.hex(), os.fstat(descriptor).st_size)
+
+
+def _why(error: OSError | RecoveryError) -> str:
+    return error.message if isinstance(error, RecoveryError) else reason_of(error)

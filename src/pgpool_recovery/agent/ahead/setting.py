@@ -1,0 +1,94 @@
+"""Set the restore_command of a server whose WAL is fetched ahead, and set its own again."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pgpool_recovery.agent.ahead.line import SPOOL, UNFIT, OwnCommand, line_of, own_command_in
+from pgpool_recovery.agent.directory.configuration import (
+    read_configuration_file,
+    replace_auto,
+    with_settings,
+    without_settings,
+)
+from pgpool_recovery.agent.directory.workspace import remove
+from pgpool_recovery.domain.data_directory import AUTO_CONFIGURATION
+from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.domain.event import Say
+from pgpool_recovery.files.text import lines_of
+from pgpool_recovery.host.setting_source import LINE, plain
+
+if TYPE_CHECKING:
+    from pgpool_recovery.facts.archived_wal import FetchAhead
+
+NAME = "restore_command"
+SEGMENT_DIGITS = 16
+"""How many hexadecimal digits of a file's name are the number of its segment."""
+
+
+def spool_of(data: Path) -> Path:
+    """Return the directory in which the files wait."""
+    return data / SPOOL
+
+
+def set_line(data: Path, ahead: "FetchAhead", left_out: Iterable[str]) -> None:
+    """Have the server of a data directory, which is not running, take the files that wait.
+
+    `left_out` are the names of files that it gets elsewhere. The line goes to postgresql.auto.conf,
+    which overrides every other file, so no other file is touched. Raises Refused when the server
+    would not use it, or when its own command cannot be kept in it.
+    """
+    auto = data / AUTO_CONFIGURATION
+    text = read_configuration_file(auto) or ""
+    own = _value(text)
+    if own not in (None, ahead.command):
+        raise Refused(f"{AUTO_CONFIGURATION} has another {NAME} than the one that brings the WAL")
+    if UNFIT.search(ahead.command):
+        raise Refused(f"{NAME} has more than one line")
+    command = OwnCommand(ahead.command, is_in_auto=own is not None)
+    ends = (name[-SEGMENT_DIGITS:] for name in left_out)
+    line = line_of(command, ends, os.getpid(), ahead.timeout_s)
+    replace_auto(auto, with_settings(text, {NAME: line}))
+
+
+def put_back(data: Path) -> bool:
+    """Set the server's own command again if ours is set; return whether it was.
+
+    What waits for the server goes. A line that somebody else has set meanwhile stays.
+    """
+    auto = data / AUTO_CONFIGURATION
+    text = read_configuration_file(auto) or ""
+    own = own_command_in(_value(text) or "")
+    if own is not None:
+        rest = "".join(f"{line}\n" for line in without_settings(text, [NAME]))
+        replace_auto(auto, with_settings(rest, {NAME: own.text} if own.is_in_auto else {}))
+        from pgpool_recovery.agent.server.running import reload  # Seldom needed.
+
+        reload(data)
+    _remove(spool_of(data))
+    return own is not None
+
+
+def put_right(data: Path, tell: Say) -> None:
+    """Set the server's own command again if an interrupted recovery could not, and say so."""
+    if (data / "pg_wal").is_dir() and put_back(data):
+        tell("restore_command is again what it was before an interrupted recovery")
+
+
+def _remove(spool: Path) -> None:
+    """Remove what waits; a call of the line that goes on meanwhile must not add to it."""
+    gone = spool.with_suffix(".gone")
+    remove(gone)
+    if spool.is_dir():
+        spool.rename(gone)
+        remove(gone)
+
+
+def _value(text: str) -> str | None:
+    """Return the value that a configuration file has for restore_command; None if none."""
+    found = None
+    for match in filter(None, map(LINE.match, lines_of(text))):
+        if match[1].lower() == NAME:
+            found = plain(match[2])
+    return found

@@ -1,0 +1,1 @@
+"""Fetching WAL ahead of a server."""

@@ -1,0 +1,252 @@
+"""Files are fetched in order, within bounds, checked, and left to the server if anything fails."""
+
+import os
+import struct
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pgpool_recovery.agent.ahead.fetch import Ahead
+from pgpool_recovery.agent.ahead.line import SPOOL
+from pgpool_recovery.agent.ahead.setting import put_back
+from pgpool_recovery.agent.observe.restore_command import with_words
+from pgpool_recovery.domain.wal import History, TimelineId
+from pgpool_recovery.domain.wal_page import HAS_LONG_HEADER, MAGICS
+from pgpool_recovery.facts.archived_wal import FetchAhead, WalOfPrimary
+from pgpool_recovery.host.setting_source import find_sources
+from tests.harness.until import until
+
+SEGMENT = 2**20
+OF_PRIMARY = WalOfPrimary(History(TimelineId(1), ()), SEGMENT, 15, "4711")
+SOON_S = 20.0
+FIRST, LAST = 3, 14
+AUTO = "postgresql.auto.conf"
+
+
+def name(segment: int) -> str:
+    return f"00000001{segment:016X}"
+
+
+def wal_file(segment: int, system: int = 4711) -> bytes:
+    head = (MAGICS[15], HAS_LONG_HEADER, 1, segment * SEGMENT, 0, system, SEGMENT, 8192)
+    return struct.pack("<HHIQI4xQII", *head).ljust(SEGMENT, b"\0")
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    made = tmp_path / "data"
+    (made / "pg_wal").mkdir(parents=True)
+    made.chmod(0o700)
+    (made / AUTO).write_text("work_mem = '8MB'\n")
+    return made
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    made = tmp_path / "archive"
+    made.mkdir()
+    for segment in range(FIRST - 1, LAST + 3):
+        (made / name(segment)).write_bytes(wal_file(segment))
+    return made
+
+
+class Fetching:
+    """A directory for which WAL is fetched, and what was called and told meanwhile."""
+
+    def __init__(self, data: Path, archive: Path, command: str, at_once: int, most: int) -> None:
+        self.data = data
+        self.calls = data.parent / "calls"
+        self.calls.touch()
+        self.told: list[str] = []
+        self.command = f"echo begin %f >> {self.calls}; {command.replace('ARCHIVE', str(archive))}"
+        limits = (10.0, FIRST - 1, FIRST, LAST, at_once, most, OF_PRIMARY)
+        self.ahead = Ahead(FetchAhead(self.command, *limits), data, self.told.append)
+
+    @property
+    def called(self) -> list[str]:
+        return [line.split()[1] for line in self.calls.read_text().splitlines()]
+
+    @property
+    def waiting(self) -> list[str]:
+        return sorted(file.name for file in (self.data / SPOOL).iterdir())
+
+    @property
+    def line(self) -> str | None:
+        found = find_sources([self.data / AUTO]).settings.get("restore_command")
+        return None if found is None else found.text
+
+    def take(self, segment: int) -> int:
+        """Ask for a file as the server does; return the exit status."""
+        assert self.line is not None
+        line = with_words(self.line, name(segment), "pg_wal/RECOVERYXLOG")
+        status = subprocess.run(["/bin/sh", "-c", line], cwd=self.data, check=False).returncode
+        if status == 0:
+            place = self.data / "pg_wal/RECOVERYXLOG"
+            assert place.read_bytes() == wal_file(segment)
+            place.unlink()
+        return status
+
+
+@pytest.fixture
+def fetching(request: pytest.FixtureRequest, data: Path, archive: Path) -> Iterator[Fetching]:
+    command, at_once, most = getattr(request, "param", ("cp ARCHIVE/%f %p", 4, 32))
+    made = Fetching(data, archive, command, at_once, most)
+    made.ahead.begin()
+    yield made
+    made.ahead.end()
+
+
+def given(command: str, at_once: int = 4, most: int = 32) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("fetching", [(command, at_once, most)], indirect=True)
+
+
+def wait_for(fetching: Fetching, files: list[str]) -> None:
+    until(lambda: fetching.waiting == files, within_s=SOON_S, what=f"{files} to wait")
+
+
+ALL = [name(segment) for segment in range(FIRST, LAST + 1)]
+
+
+def test_server_gets_every_file_and_none_is_fetched_twice(fetching: Fetching) -> None:
+    wait_for(fetching, ALL)
+    for segment in range(FIRST, LAST + 1):
+        assert fetching.take(segment) == 0
+    assert sorted(fetching.called) == ALL
+
+
+@pytest.mark.parametrize("segment", [FIRST - 1, LAST + 1])
+def test_what_the_server_has_elsewhere(fetching: Fetching, segment: int) -> None:
+    """It asks twice; if it does not find it, it asks again."""
+    assert [fetching.take(segment) for _ in range(2)] == [1, 1]
+    assert name(segment) not in fetching.called
+    assert fetching.take(segment) == 0
+    assert name(segment) in fetching.called
+
+
+@given("cp ARCHIVE/%f %p", at_once=1)
+def test_one_at_a_time_is_in_order(fetching: Fetching) -> None:
+    wait_for(fetching, ALL)
+    assert fetching.called == ALL
+
+
+@given("while ! test -e ../go; do sleep 0.02; done; cp ARCHIVE/%f %p", at_once=3)
+def test_the_next_ones_at_the_same_time(fetching: Fetching) -> None:
+    until(lambda: len(fetching.called) == 3, within_s=SOON_S, what="three calls")
+    assert sorted(fetching.called) == ALL[:3]
+    assert fetching.waiting == [f"{one}.part" for one in ALL[:3]]
+    (fetching.data.parent / "go").touch()
+    wait_for(fetching, ALL)
+    assert sorted(fetching.called) == ALL
+
+
+@given("cp ARCHIVE/%f %p", at_once=2, most=3)
+def test_no_more_than_may_wait(fetching: Fetching) -> None:
+    for segment in range(FIRST, LAST - 2):
+        here = ALL[segment - FIRST : segment - FIRST + 3]
+        wait_for(fetching, here)
+        assert len(fetching.called) == segment - FIRST + 3
+        assert fetching.take(segment) == 0
+
+
+@given(f"test %f != {name(7)} || exit 9; cp ARCHIVE/%f %p")
+def test_hole_is_left_to_the_server(fetching: Fetching) -> None:
+    until(lambda: "no more" in "".join(fetching.told), within_s=SOON_S, what="it to give up")
+    assert fetching.called.count(name(7)) == 2, "once more, alone"
+    assert fetching.take(6) == 0
+    assert fetching.take(7) == 9, "the server asks by itself, and gets the command's own status"
+    assert any("one file at a time" in one and "exit status 9" in one for one in fetching.told)
+
+
+@given("mkdir ../busy || exit 5; sleep 0.2; cp ARCHIVE/%f %p; rmdir ../busy")
+def test_archive_that_bears_only_one_call(fetching: Fetching) -> None:
+    """The others fail; then they are fetched one at a time, and none is lost."""
+    wait_for(fetching, ALL)
+    (slower,) = [one for one in fetching.told if "one file at a time" in one]
+    assert "exit status 5" in slower
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "head -c 1000 ARCHIVE/%f > %p",
+        "cat ARCHIVE/%f ARCHIVE/%f > %p",
+        "head -c 1048576 /dev/zero > %p",
+        f"cp ARCHIVE/{name(3)} %p",
+        "ln -s ARCHIVE/%f %p",
+        "mkfifo %p",
+        "true",
+        "cp ARCHIVE/other %p",
+    ],
+)
+def test_what_is_not_the_file_is_not_offered(data: Path, archive: Path, command: str) -> None:
+    (archive / "other").write_bytes(wal_file(4, system=4712))
+    whole = f"test %f = {name(3)} && cp ARCHIVE/%f %p || {{ {command}; }}"
+    fetching = Fetching(data, archive, whole, 4, 32)
+    fetching.ahead.begin()
+    until(lambda: "no more" in "".join(fetching.told), within_s=SOON_S, what="it to give up")
+    assert fetching.waiting == [name(3)]
+    fetching.ahead.end()
+
+
+@pytest.mark.parametrize("has_own", [True, False])
+def test_own_command_is_put_back(data: Path, archive: Path, has_own: bool) -> None:  # noqa: FBT001
+    fetching = Fetching(data, archive, "cp 'ARCHIVE/%f' \"%p\" # it's 100%%", 4, 32)
+    text = "work_mem = '8MB'\n"
+    if has_own:
+        quoted = fetching.command.replace("'", "''")
+        text += f"restore_command = '{quoted}'\n"
+    (data / AUTO).write_text(text)
+    fetching.ahead.begin()
+    assert fetching.line is not None
+    assert "fetches ahead" in fetching.line
+    fetching.ahead.end()
+    assert (data / AUTO).read_text() == text
+    assert sorted(one.name for one in (data / "pg_wal").iterdir()) == []
+
+
+def test_own_command_is_put_back_after_a_kill(data: Path, archive: Path) -> None:
+    fetching = Fetching(data, archive, "cp ARCHIVE/%f %p", 4, 32)
+    child = os.fork()
+    if child == 0:
+        fetching.ahead.begin()
+        wait_for(fetching, ALL)
+        os.kill(os.getpid(), 9)
+    os.waitpid(child, 0)
+    assert fetching.take(FIRST) == 0
+    assert [fetching.take(LAST + 1) for _ in range(2)] == [1, 1], "so that it streams"
+    assert fetching.take(LAST + 1) == 0
+    assert put_back(data)
+    assert (data / AUTO).read_text() == "work_mem = '8MB'\n"
+    assert not (data / SPOOL).exists()
+    assert not put_back(data)
+
+
+def test_line_that_another_has_set_meanwhile_stays(fetching: Fetching) -> None:
+    (fetching.data / AUTO).write_text("restore_command = 'mine %f %p'\n")
+    fetching.ahead.end()
+    assert fetching.line == "mine %f %p"
+
+
+@pytest.mark.parametrize("own", ["another %f %p", ""])
+def test_command_that_the_server_would_not_use(data: Path, archive: Path, own: str) -> None:
+    (data / AUTO).write_text(f"restore_command = '{own}'\n")
+    fetching = Fetching(data, archive, "cp ARCHIVE/%f %p", 4, 32)
+    fetching.ahead.begin()
+    fetching.ahead.end()
+    assert (data / AUTO).read_text() == f"restore_command = '{own}'\n"
+    assert not (data / SPOOL).exists()
+    assert fetching.called == []
+    assert "no WAL is fetched ahead" in fetching.told[0]
+
+
+def test_call_that_hangs_is_ended_with_us(data: Path, archive: Path) -> None:
+    fetching = Fetching(data, archive, "sleep 600", 4, 32)
+    fetching.ahead.begin()
+    until(lambda: len(fetching.called) == 4, within_s=SOON_S, what="four calls")
+    began = time.monotonic()
+    fetching.ahead.end()
+    assert time.monotonic() - began < SOON_S
+    assert not (data / SPOOL).exists()
