@@ -240,7 +240,7 @@ class FirstStage:
         told: Any = SimpleNamespace(emit=self._emit, goes_on=lambda state, _: self._go_on(state))
         target = Target("server2", "/data")
         proceed = stage.StartAtOnce(target, self.own_data, self.settings, told)
-        plan: Any = SimpleNamespace(method=self.method)
+        plan: Any = SimpleNamespace(method=self.method, fetch_ahead=None)
         never: Any = None
         proceed(plan, never, never, never)
         return proceed.proven is not None
