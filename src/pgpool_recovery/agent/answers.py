@@ -481,9 +481,10 @@ class Answers:
 
     def _put_back(self, data: Path) -> None:
         """Set the restore_command again that a server had before WAL was fetched ahead for it."""
-        from pgpool_recovery.agent.ahead.setting import put_back
+        from pgpool_recovery.agent.ahead.setting import has_put_back
+        from pgpool_recovery.agent.directory.configuration import is_trusted
 
-        if (data / "pg_wal").is_dir() and put_back(data):
+        if is_trusted(data) and (data / "pg_wal").is_dir() and has_put_back(data, self._say):
             self._say("restore_command is again what it was before an interrupted recovery")
 
     @property

@@ -14,7 +14,8 @@ from pgpool_recovery.agent.directory.configuration import (
     without_settings,
 )
 from pgpool_recovery.agent.directory.workspace import remove
-from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.domain.error import RecoveryError, Refused, reason_of
+from pgpool_recovery.domain.event import Say
 from pgpool_recovery.files.text import lines_of
 from pgpool_recovery.host.setting_source import LINE, plain
 
@@ -49,6 +50,23 @@ def set_line(data: Path, ahead: "FetchAhead", left_out: Iterable[str]) -> None:
     ends = (name[-SEGMENT_DIGITS:] for name in left_out)
     line = line_of(command, ends, os.getpid(), ahead.timeout_s)
     replace_auto(auto, with_settings(text, {NAME: line}))
+
+
+def has_put_back(data: Path, tell: Say) -> bool:
+    """Do what `put_back` does; if that fails, tell why, and return False.
+
+    No recovery depends on it: the line that is there runs the server's own command.
+    """
+    try:
+        return put_back(data)
+    except (OSError, RecoveryError) as error:
+        tell(f"restore_command could not be set back: {why(error)}")
+        return False
+
+
+def why(error: OSError | RecoveryError) -> str:
+    """Return the reason in an error of ours or of the system."""
+    return error.message if isinstance(error, RecoveryError) else reason_of(error)
 
 
 def put_back(data: Path) -> bool:
