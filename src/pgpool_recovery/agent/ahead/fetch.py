@@ -13,11 +13,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pgpool_recovery.agent.ahead.line import DECLINED, PART
-from pgpool_recovery.agent.ahead.setting import put_back, set_line, spool_of
+from pgpool_recovery.agent.ahead.setting import has_put_back, set_line, spool_of, why
 from pgpool_recovery.agent.directory.modes import directory_mode, file_mode
 from pgpool_recovery.agent.directory.workspace import remove
 from pgpool_recovery.agent.observe.restore_command import RestoreCommand, opened
-from pgpool_recovery.domain.error import Cancelled, RecoveryError, reason_of
+from pgpool_recovery.domain.error import Cancelled, RecoveryError
 from pgpool_recovery.domain.event import Say
 from pgpool_recovery.domain.wal import file_of_segment
 from pgpool_recovery.domain.wal_page import LONG_HEADER_BYTES
@@ -60,7 +60,7 @@ class Ahead:
             self._spool.chmod(directory_mode(self._data))
             set_line(self._data, self._ahead, self._left_out())
         except (OSError, RecoveryError) as error:
-            self._tell(f"no WAL is fetched ahead: {_why(error)}")
+            self._tell(f"no WAL is fetched ahead: {why(error)}")
             return
         self._tell(
             f"fetch WAL from the archive ahead of the server, {self._at_once} files at a time"
@@ -84,10 +84,7 @@ class Ahead:
         self._stop.ask()
         for thread in self._threads:
             thread.join(ENDS_WITHIN_S)
-        try:
-            put_back(self._data)
-        except (OSError, RecoveryError) as error:
-            self._tell(f"restore_command could not be set back: {_why(error)}")
+        has_put_back(self._data, self._tell)
         if self._threads:
             self._tell(f"{self._offered} WAL files were fetched ahead")
 
@@ -103,7 +100,7 @@ class Ahead:
         except Cancelled:
             return
         except (OSError, RecoveryError) as error:
-            self._give_up(_why(error))
+            self._give_up(why(error))
 
     def _claim(self) -> int | None:
         """Return the segment to fetch next, once there is room for it; None if there is none.
@@ -135,8 +132,8 @@ class Ahead:
         is_alone = self._at_once == 1
         part, name = self._part(segment), _name(segment, self._ahead.of_primary)
         try:
-            why = self._brought(name, part / WAL_NAME)
-            if why is None:
+            fault = self._brought(name, part / WAL_NAME)
+            if fault is None:
                 (part / WAL_NAME).chmod(file_mode(self._data))
                 (part / WAL_NAME).rename(self._spool / name)
                 with self._changing:
@@ -145,9 +142,9 @@ class Ahead:
         finally:
             remove(part)
         if is_alone:
-            self._give_up(f"the command did not bring {name}: {why}")
+            self._give_up(f"the command did not bring {name}: {fault}")
         else:
-            self._slow_down(segment, f"the command did not bring {name}: {why}")
+            self._slow_down(segment, f"the command did not bring {name}: {fault}")
 
     def _brought(self, name: str, place: Path) -> str | None:
         """Run the command for a file; return why what is there then is not it, None if it is."""
@@ -158,18 +155,18 @@ class Ahead:
             return calls.said
         return odd(_seen(name, place), ahead.of_primary)
 
-    def _slow_down(self, segment: int, why: str) -> None:
+    def _slow_down(self, segment: int, reason: str) -> None:
         """Go on with one file at a time: an archive need not bear several calls at once."""
         with self._changing:
             heapq.heappush(self._again, segment)
             if self._at_once == 1:
                 return
             self._at_once = 1
-        self._tell(f"{why}; WAL is fetched ahead one file at a time now")
+        self._tell(f"{reason}; WAL is fetched ahead one file at a time now")
 
-    def _give_up(self, why: str) -> None:
+    def _give_up(self, reason: str) -> None:
         self._stop.ask()
-        self._tell(f"no more WAL is fetched ahead: {why}")
+        self._tell(f"no more WAL is fetched ahead: {reason}")
 
     def _part(self, segment: int) -> Path:
         name = _name(segment, self._ahead.of_primary)
@@ -200,7 +197,3 @@ def _seen(name: str, place: Path) -> FetchedWal:
             return FetchedWal(name, None, problem="it delivered no file")
         head = os.pread(descriptor, LONG_HEADER_BYTES, 0)
         return FetchedWal(name, head.hex(), os.fstat(descriptor).st_size)
-
-
-def _why(error: OSError | RecoveryError) -> str:
-    return error.message if isinstance(error, RecoveryError) else reason_of(error)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pgpool_recovery.agent.ahead.line import SPOOL, UNFIT, OwnCommand, line_of, own_command_in
 from pgpool_recovery.agent.directory.configuration import (
+    is_trusted,
     read_configuration_file,
     replace_auto,
     with_settings,
@@ -14,7 +15,7 @@ from pgpool_recovery.agent.directory.configuration import (
 )
 from pgpool_recovery.agent.directory.workspace import remove
 from pgpool_recovery.domain.data_directory import AUTO_CONFIGURATION
-from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.domain.error import RecoveryError, Refused, reason_of
 from pgpool_recovery.domain.event import Say
 from pgpool_recovery.files.text import lines_of
 from pgpool_recovery.host.setting_source import LINE, plain
@@ -52,6 +53,23 @@ def set_line(data: Path, ahead: "FetchAhead", left_out: Iterable[str]) -> None:
     replace_auto(auto, with_settings(text, {NAME: line}))
 
 
+def has_put_back(data: Path, tell: Say) -> bool:
+    """Do what `put_back` does; if that fails, tell why, and return False.
+
+    No recovery depends on it: the line that is there runs the server's own command.
+    """
+    try:
+        return put_back(data)
+    except (OSError, RecoveryError) as error:
+        tell(f"restore_command could not be set back: {why(error)}")
+        return False
+
+
+def why(error: OSError | RecoveryError) -> str:
+    """Return the reason in an error of ours or of the system."""
+    return error.message if isinstance(error, RecoveryError) else reason_of(error)
+
+
 def put_back(data: Path) -> bool:
     """Set the server's own command again if ours is set; return whether it was.
 
@@ -72,7 +90,7 @@ def put_back(data: Path) -> bool:
 
 def put_right(data: Path, tell: Say) -> None:
     """Set the server's own command again if an interrupted recovery could not, and say so."""
-    if (data / "pg_wal").is_dir() and put_back(data):
+    if is_trusted(data) and (data / "pg_wal").is_dir() and has_put_back(data, tell):
         tell("restore_command is again what it was before an interrupted recovery")
 
 

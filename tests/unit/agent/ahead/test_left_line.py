@@ -1,0 +1,70 @@
+"""What a killed recovery has left is put right by the next one, and by a remote start."""
+
+from contextlib import nullcontext
+from pathlib import Path
+
+import pytest
+
+from pgpool_recovery.agent.ahead.line import SPOOL, OwnCommand, line_of
+from pgpool_recovery.agent.answers.answers import Answers
+from pgpool_recovery.agent.directory.configuration import with_settings
+from pgpool_recovery.domain.error import RecoveryError
+from pgpool_recovery.domain.event import Event, Said
+from pgpool_recovery.host.stop import Stop
+from pgpool_recovery.talk.protocol import Request
+from pgpool_recovery.talk.request.directory import Tidy
+from pgpool_recovery.talk.request.server import Start
+
+OWN = "cp '/archive/%f' \"%p\" # 100%%"
+AGAIN = "restore_command is again what it was before an interrupted recovery"
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Return a data directory with the line of a process that is gone, and its files."""
+    made = tmp_path / "data"
+    (made / SPOOL).mkdir(parents=True)
+    (made / SPOOL / "000000010000000000000003").write_text("WAL")
+    made.chmod(0o700)
+    line = line_of(OwnCommand(OWN, is_in_auto=True), ["0000000000000009"], 2**22 + 1, 60)
+    (made / "postgresql.auto.conf").write_text(with_settings("", {"restore_command": line}))
+    return made
+
+
+def answered(request: Request) -> list[str]:
+    """Have a request answered; return what was said meanwhile."""
+    said: list[Event] = []
+    answers = Answers(Stop(), said.append)
+    without_a_server = pytest.raises(RecoveryError, match="is not a data directory")
+    with without_a_server if isinstance(request, Start) else nullcontext():
+        answers.result_of(request)
+    answers.take_back()
+    return [one.line for one in said if isinstance(one, Said)]
+
+
+def requests(data: Path) -> list[Request]:
+    return [Tidy(str(data)), Start(str(data), (), (), 1.0)]
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_own_command_is_put_back_once(data: Path, number: int) -> None:
+    request = requests(data)[number]
+    assert AGAIN in answered(request)
+    text = (data / "postgresql.auto.conf").read_text()
+    assert text == with_settings("", {"restore_command": OWN})
+    assert list((data / "pg_wal").iterdir()) == []
+    assert AGAIN not in answered(request)
+
+
+def test_directory_into_which_others_can_write_is_left_alone(data: Path) -> None:
+    data.chmod(0o770)
+    before = (data / "postgresql.auto.conf").read_text()
+    assert answered(Tidy(str(data))) == []
+    assert (data / "postgresql.auto.conf").read_text() == before
+
+
+def test_failure_is_told_and_ends_nothing(data: Path) -> None:
+    (data / "postgresql.auto.conf").unlink()
+    (data / "postgresql.auto.conf").mkdir()
+    (said,) = answered(Tidy(str(data)))
+    assert said.startswith("restore_command could not be set back: ")
