@@ -134,11 +134,8 @@ def _measure(
     ):
         one = bring_back(cluster, node_id, WAYS[name], rate_mbit)
     result.measured.append(one)
-    print(
-        f"  {name}: {cell([one])}, clients at {result.load_ratios[-1]:.2f}, {one.failure or ''}",
-        file=sys.stderr,
-        flush=True,
-    )
+    clients = f"clients at {result.load_ratios[-1]:.2f}" if result.load_ratios else ""
+    print(f"  {name}: {cell([one])}, {clients} {one.failure or ''}", file=sys.stderr, flush=True)
 
 
 @contextmanager
