@@ -8,14 +8,20 @@ from tests.harness.cluster import Cluster
 from tests.harness.postgresql import Server
 from tests.harness.template import REPLICATION_USER
 from tests.harness.until import until
-from tests.pgbackrest.site import STANZA, configure
+from tests.pgbackrest.site import STANZA
 
 NAME = "pgbackrest"
 ARCHIVING = {
     "archive_mode": "on",
     "archive_command": f"pgbackrest --stanza={STANZA} archive-push %p",
 }
-PROCESSES = "2"
+CONFIGURATION = """[global]
+start-fast=y
+process-max=2
+delta=y
+compress-type=lz4
+log-level-file=off
+"""
 REPOSITORY, KEPT = PurePath("/var/lib/pgbackrest"), PurePath("/var/lib/pgbackrest.kept")
 _WITHIN_S = 3600
 _IS_ARCHIVED = """
@@ -28,11 +34,10 @@ SELECT 1 FROM pg_stat_archiver
 def back_up(cluster: Cluster) -> None:
     """Make a repository with a full backup of the primary, and keep a copy of it."""
     primary = cluster.primary
-    stanza = {"pg1-path": str(primary.data_directory)}
-    usual = {"start-fast": "y", "process-max": PROCESSES, "delta": "y"}
-    there = {"repo1-host": primary.machine.name, "repo1-host-user": "postgres"}
-    configure(cluster.host(0), usual, stanza)
-    configure(cluster.host(1), usual | there, stanza)
+    there = f"repo1-host={primary.machine.name}\nrepo1-host-user=postgres\n"
+    for host, where in ((cluster.host(0), ""), (cluster.host(1), there)):
+        text = CONFIGURATION + where + f"[{STANZA}]\npg1-path={primary.data_directory}\n"
+        host.write_file(PurePath("/etc/pgbackrest.conf"), text)
     for words in (["stanza-create"], ["backup", "--type=full"]):
         _run(primary, *words)
     _copy_repository(node=primary, source=REPOSITORY, target=KEPT)

@@ -7,6 +7,7 @@ import pytest
 
 from tests.harness.cluster import Cluster, ClusterPlan
 from tests.harness.command import CommandError
+from tests.harness.contents import wait_for_replay
 from tests.harness.postgresql import Server
 from tests.harness.product import Product
 from tests.harness.site import assert_recovered, left_over, on_hosts, settings
@@ -186,6 +187,28 @@ def test_ex_primary_that_diverged_and_whose_wal_is_gone(cluster: Cluster) -> Non
         assert "then an incremental base backup" in log
     with pytest.raises(CommandError, match="does not exist"):
         old.sql("SELECT * FROM only_there")
+
+
+def test_ex_primary_whose_database_the_new_primary_has_moved(cluster: Cluster) -> None:
+    """Replay after a rewind would copy it again, from where it no longer is."""
+    old = cluster.primary
+    other = cluster.node(1 - old.node_id)
+    location = old.machine.home / "ts_moved"
+    old.create_tablespace("ts_moved", location, also_on=[other])
+    old.execute("CREATE DATABASE moved")
+    old.execute("CREATE TABLE t AS SELECT generate_series(1, 1000) g", database="moved")
+    old.execute("CHECKPOINT")
+    wait_for_replay(other, old.wal_position())
+    cluster.host(other.node_id).cut(cluster.host(old.node_id))
+    old.execute("CREATE TABLE only_of_old AS SELECT 1")
+    new = cluster.fail_over()
+    cluster.host(other.node_id).mend(cluster.host(old.node_id))
+    new.execute("ALTER DATABASE moved SET TABLESPACE ts_moved")
+    log = recover(cluster, old.node_id)
+    assert methods(log)[0] == "rewind", log
+    assert len(methods(log)) == 2, log
+    assert "replay after pg_rewind would empty a database" in log
+    assert old.sql("SELECT count(*) FROM t", database="moved") == [("1000",)]
 
 
 def test_tablespace_that_is_new_when_only_wal_is_needed(cluster: Cluster) -> None:

@@ -31,13 +31,14 @@ class Case:
 
     `leaves` is "stopped", "killed", "astray" (it keeps running but has lost its primary) or
     "diverged" (it is the primary, and the other node is promoted). `only`: the policy allows no
-    other method.
+    other method. `then`: what follows the method, which finds that it cannot do it.
     """
 
     leaves: str
     method: str
     wal_is_gone: bool = False
     only: bool = False
+    then: str = ""
 
     def __str__(self) -> str:
         gone = "-wal-gone" if self.wal_is_gone else ""
@@ -52,7 +53,8 @@ COPY = (
     Case("stopped", "delta", wal_is_gone=True),
 )
 CASES = {
-    (14, "plain"): COPY,
+    # Where a checkpoint follows CREATE DATABASE, replay would empty a database that was moved.
+    (14, "plain"): (*COPY, Case("diverged", "rewind", then="delta")),
     (15, "plain"): (
         Case("astray", "repoint"),
         Case("stopped", "catch-up"),
@@ -120,7 +122,8 @@ def test_equal_after_everything(cluster: Cluster, case: Case) -> None:
     policy = f'[policy]\nmethods = ["{case.method}"]\n'
     with settings(cluster, policy) if case.only else nullcontext():
         said = come_back(cluster, ground, wal_is_gone=case.wal_is_gone)
-    assert re.findall(r"node \d: plan: ([\w-]+):", said) == [case.method], said
+    planned = [case.method, *filter(None, [case.then])]
+    assert re.findall(r"node \d: plan: ([\w-]+):", said) == planned, said
 
 
 def leave(cluster: Cluster, case: Case) -> Ground:

@@ -10,6 +10,7 @@ from pgpool_recovery.agent.directory.modes import file_mode, make_location
 from pgpool_recovery.agent.directory.own_files import OWN, keep_own_files, withdraw_own_files
 from pgpool_recovery.agent.directory.own_login import OwnLogin
 from pgpool_recovery.agent.directory.workspace import make_directory, remove
+from pgpool_recovery.agent.method.emptied_database import emptied_databases
 from pgpool_recovery.agent.method.verify_pages import verify_pages
 from pgpool_recovery.domain.data_directory import SIGNALS
 from pgpool_recovery.domain.error import Undone
@@ -65,6 +66,7 @@ def rewind(step: Rewind, own_login: OwnLogin, stop: Stop, emit: Emit, connect_s:
         _run_until_nothing_is_missing(step, own_login, configuration, stop, progress, connect_s)
         give_wal_back(kept, directory)
         progress.finish()
+        check_databases(step, directory, stop)
         if step.verifies_pages:
             pages = verify_pages(directory, Path(step.bin_directory), since_ns, stop, emit)
             progress.said(_verified(pages))
@@ -78,6 +80,21 @@ def rewind(step: Rewind, own_login: OwnLogin, stop: Stop, emit: Emit, connect_s:
     finally:
         remove(configuration)
         remove(directory.parent / KEPT_WAL)
+
+
+def check_databases(step: Rewind, directory: Path, stop: Stop) -> None:
+    """Raise Undone when replay would empty a database; only a later start of replay helps."""
+    if step.is_followed_by_more:
+        return
+    lost = emptied_databases(
+        directory, step.bin_directory, step.timelines, step.segment_bytes, stop
+    )
+    if lost:
+        raise Undone(
+            f"replay after {PROGRAM} would empty a database that the primary has moved or copied",
+            detail=f"The WAL since the fork has it copied to {', '.join(lost)}, from a directory"
+            " that the primary no longer has.",
+        )
 
 
 def _verified(pages: int | None) -> str:

@@ -1,0 +1,142 @@
+"""Find the databases that replay would empty in a directory whose files are newer than its start.
+
+ALTER DATABASE ... SET TABLESPACE, and CREATE DATABASE with the strategy file_copy (the only one up
+to 14), are in the WAL as "copy this directory". Replay removes the copy that is there, and makes it
+again from the original. If that has been moved or dropped since, PostgreSQL silently takes an empty
+directory in its place (dbase_redo in src/backend/commands/dbcommands.c). That happens to what
+pg_rewind leaves: it copies the files as they are now, and the WAL since the fork is replayed onto
+them (findings/rewind_loses_a_moved_database.sh).
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePath
+
+from pgpool_recovery.agent.directory.history_file import read_history
+from pgpool_recovery.agent.directory.local_wal import begins_at, wal_files
+from pgpool_recovery.agent.directory.workspace import make_directory, remove
+from pgpool_recovery.domain.backup_label import parse_backup_label
+from pgpool_recovery.domain.line import lines_of
+from pgpool_recovery.domain.wal import (
+    History,
+    Lsn,
+    TimelineId,
+    lsn_text,
+    segment_of_file,
+)
+from pgpool_recovery.files.text import read_text
+from pgpool_recovery.host.program import run
+from pgpool_recovery.host.stop import Stop
+
+DEFAULT_TABLESPACE = 1663
+"""The OID of pg_default (src/include/catalog/pg_tablespace.dat)."""
+COPIED = re.compile(r"desc: CREATE(?:_FILE_COPY)? copy dir (\d+)/(\d+) to (\d+)/(\d+)")
+CREATED = re.compile(r"desc: CREATE_WAL_LOG create dir (\d+)/(\d+)")
+"""What pg_waldump prints (src/backend/access/rmgrdesc/dbasedesc.c)."""
+END_OF_WAL = re.compile(
+    r"error in WAL record at|could not find a valid record|could not (?:find|open|locate)"
+)
+"""With one of these it fails where the WAL ends, or where the directory has no more of it."""
+LINKS = "written_wal"
+BACKUP_LABEL = "backup_label"
+MAX_LABEL_BYTES = 64 * 1024
+
+Database = tuple[int, int]
+"""The OIDs of its tablespace and of the database itself."""
+
+
+def emptied_databases(
+    directory: Path,
+    bin_directory: str,
+    timelines: Iterable[TimelineId],
+    segment_bytes: int,
+    stop: Stop,
+) -> list[str]:
+    """Return the directories of databases that replay from the backup_label on would empty.
+
+    `timelines` are those of the primary's history; `segment_bytes` is the size of a WAL segment.
+    The WAL that is not in pg_wal is not read. Raises Undone when pg_waldump fails otherwise.
+    """
+    start = parse_backup_label(read_text(directory / BACKUP_LABEL, MAX_LABEL_BYTES))
+    history = _history(directory, max(timelines))
+    lines = list[str]()
+    with _written_wal(directory, history.timelines, segment_bytes) as wal:
+        for timeline in history.timelines:
+            if timeline < start.timeline:
+                continue
+            begin = max(start.lsn, history.begin_of(timeline))
+            argv = [f"{bin_directory}/pg_waldump", "--path", str(wal), "--rmgr", "Database"]
+            argv += ["--timeline", str(timeline), "--start", lsn_text(begin)]
+            argv += _until(history.end_of(timeline))
+            # no limit: the runner ends a step that makes no progress for stall_s
+            completed = run(argv, stop, timeout_s=None)
+            if END_OF_WAL.search(completed.output) is None:
+                completed.check()
+            lines += lines_of(completed.output)
+    there = {(tablespace, oid): path for tablespace, oid, path in _databases(directory)}
+    return [there[one] for one in emptied(lines, there)]
+
+
+def emptied(lines: Iterable[str], there: Iterable[Database]) -> list[Database]:
+    """Return which of the databases that are `there` replay of these records would empty.
+
+    >>> moved = "desc: CREATE_FILE_COPY copy dir 1663/5 to 16388/5"
+    >>> emptied([moved], [(1663, 1), (16388, 5)])
+    [(16388, 5)]
+    >>> emptied(["desc: CREATE_WAL_LOG create dir 1663/5", moved], [(16388, 5)])
+    []
+    """
+    whole, lost = set(there), dict[Database, None]()
+    for line in lines:
+        if match := CREATED.search(line):
+            whole.add((int(match[1]), int(match[2])))
+        elif match := COPIED.search(line):
+            original, copy = (int(match[1]), int(match[2])), (int(match[3]), int(match[4]))
+            if original in whole:
+                whole.add(copy)
+                lost.pop(copy, None)
+            elif copy in whole:
+                whole.discard(copy)
+                lost[copy] = None
+    return list(lost)
+
+
+@contextmanager
+def _written_wal(
+    directory: Path, timelines: Iterable[TimelineId], segment_bytes: int
+) -> Iterator[Path]:
+    """Have links to the WAL files in which something is written, in a directory beside.
+
+    pg_waldump takes the size of a segment from whatever file it finds first, and fails if that is
+    empty, because it was created in advance.
+    """
+    links = directory.parent / LINKS
+    remove(links)
+    make_directory(links)
+    try:
+        for file in wal_files(directory, timelines):
+            if begins_at(file, segment_of_file(file.name, segment_bytes) * segment_bytes):
+                (links / file.name).symlink_to(file)
+        yield links
+    finally:
+        remove(links)
+
+
+def _until(end: Lsn | None) -> list[str]:
+    return [] if end is None else ["--end", lsn_text(end)]
+
+
+def _history(directory: Path, current: TimelineId) -> History:
+    if current == 1:
+        return History(current)
+    return read_history(directory / "pg_wal" / f"{current:08X}.history", current)
+
+
+def _databases(directory: Path) -> Iterator[tuple[int, int, str]]:
+    versions = (directory / "pg_tblspc").glob("*/PG_*")
+    others = [(int(one.parent.name), one.relative_to(directory)) for one in versions]
+    for tablespace, place in [(DEFAULT_TABLESPACE, PurePath("base")), *others]:
+        for entry in (directory / place).iterdir():
+            if entry.name.isdecimal() and (entry / "PG_VERSION").exists():
+                yield tablespace, int(entry.name), str(place / entry.name)
