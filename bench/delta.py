@@ -91,6 +91,8 @@ def main() -> None:
             cluster.primary.execute(changed(2))
             wait_for_replay(cluster.node(1), cluster.primary.wal_position(), within_s=WITHIN_S)
         snapshot = Snapshot(cluster, workspace.make("snapshot"))
+        if has_repository:  # Not before: a server archives its last WAL when it is shut down.
+            pgbackrest.keep(cluster)
         print(
             f"PostgreSQL {options.major}, {snapshot.pretty_size:.0f} MB, {options.rate:g} Mbit/s, "
             f"medians of {options.repeat}",

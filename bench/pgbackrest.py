@@ -32,7 +32,7 @@ SELECT 1 FROM pg_stat_archiver
 
 
 def back_up(cluster: Cluster) -> None:
-    """Make a repository with a full backup of the primary, and keep a copy of it."""
+    """Make a repository with a full backup of the primary."""
     primary = cluster.primary
     there = f"repo1-host={primary.machine.name}\nrepo1-host-user=postgres\n"
     for host, where in ((cluster.host(0), ""), (cluster.host(1), there)):
@@ -40,11 +40,15 @@ def back_up(cluster: Cluster) -> None:
         host.write_file(PurePath("/etc/pgbackrest.conf"), text)
     for words in (["stanza-create"], ["backup", "--type=full"]):
         _run(primary, *words)
-    _copy_repository(node=primary, source=REPOSITORY, target=KEPT)
+
+
+def keep(cluster: Cluster) -> None:
+    """Keep a copy of the repository, for `reset`."""
+    _copy_repository(node=cluster.node(0), source=REPOSITORY, target=KEPT)
 
 
 def reset(cluster: Cluster) -> None:
-    """Make the repository again what it was after the backup."""
+    """Make the repository again what it was when it was kept."""
     _copy_repository(node=cluster.node(0), source=KEPT, target=REPOSITORY)
 
 
