@@ -88,6 +88,17 @@ def put_back(data: Path) -> bool:
     return own is not None
 
 
+def is_right(data: Path) -> bool:
+    """Return whether `put_right` would have nothing to put back, as far as it would look."""
+    if not is_trusted(data):
+        return True
+    try:
+        text = read_configuration_file(data / AUTO_CONFIGURATION) or ""
+    except OSError:  # Nor could it be put back.
+        return True
+    return own_command_in(_value(text) or "") is None
+
+
 def put_right(data: Path, tell: Say) -> None:
     """Set the server's own command again if an interrupted recovery could not, and say so."""
     if is_trusted(data) and (data / "pg_wal").is_dir() and has_put_back(data, tell):

@@ -57,6 +57,8 @@ def answer(
             swap.tidy(data, stop.got_on)
             return put_right(data, tell)
         case IsTidy():
-            return swap.is_tidy(data)
+            from pgpool_recovery.agent.ahead.setting import is_right
+
+            return swap.is_tidy(data) and is_right(data)
         case DiscardOld():
             return swap.discard_old(data, stop.got_on)

@@ -12,7 +12,7 @@ from pgpool_recovery.domain.error import RecoveryError
 from pgpool_recovery.domain.event import Event, Said
 from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.talk.protocol import Request
-from pgpool_recovery.talk.request.directory import Tidy
+from pgpool_recovery.talk.request.directory import IsTidy, Tidy
 from pgpool_recovery.talk.request.server import Start
 
 OWN = "cp '/archive/%f' \"%p\" # 100%%"
@@ -68,3 +68,16 @@ def test_failure_is_told_and_ends_nothing(data: Path) -> None:
     (data / "postgresql.auto.conf").mkdir()
     (said,) = answered(Tidy(str(data)))
     assert said.startswith("restore_command could not be set back: ")
+
+
+def test_plan_says_that_it_will_be_put_right(data: Path) -> None:
+    answers = Answers(Stop(), lambda _event: None)
+    assert answers.result_of(IsTidy(str(data))) is False
+    answers.result_of(Tidy(str(data)))
+    assert answers.result_of(IsTidy(str(data))) is True
+
+
+def test_plan_does_not_depend_on_it(data: Path) -> None:
+    (data / "postgresql.auto.conf").unlink()
+    (data / "postgresql.auto.conf").mkdir()
+    assert Answers(Stop(), lambda _event: None).result_of(IsTidy(str(data))) is True

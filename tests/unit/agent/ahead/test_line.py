@@ -62,7 +62,7 @@ def test_it_waits_for_a_file_that_is_being_fetched(data: Path) -> None:
     assert not (data / "called").exists()
 
 
-@pytest.mark.parametrize(("pid", "wait_s"), [(GONE, 600), (None, 0.1)])
+@pytest.mark.parametrize(("pid", "wait_s"), [(GONE, 20), (None, 0.1)])
 def test_it_does_not_wait_forever(data: Path, pid: int | None, wait_s: float) -> None:
     """Nor at all for a process that is gone."""
     (data / SPOOL / f"{NAME}.part").mkdir()
