@@ -9,36 +9,28 @@ them (findings/rewind_loses_a_moved_database.sh).
 """
 
 import re
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path, PurePath
 
 from pgpool_recovery.agent.directory.history_file import read_history
-from pgpool_recovery.agent.directory.local_wal import begins_at, wal_files
-from pgpool_recovery.agent.directory.workspace import make_directory, remove
+from pgpool_recovery.agent.directory.wal_records import Stretch, dump_records
 from pgpool_recovery.domain.backup_label import parse_backup_label
-from pgpool_recovery.domain.line import lines_of
-from pgpool_recovery.domain.wal import (
-    History,
-    Lsn,
-    TimelineId,
-    lsn_text,
-    segment_of_file,
-)
+from pgpool_recovery.domain.wal import History, TimelineId
 from pgpool_recovery.files.text import read_text
-from pgpool_recovery.host.program import run
 from pgpool_recovery.host.stop import Stop
 
 DEFAULT_TABLESPACE = 1663
 """The OID of pg_default (src/include/catalog/pg_tablespace.dat)."""
-COPIED = re.compile(r"desc: CREATE(?:_FILE_COPY)? copy dir (\d+)/(\d+) to (\d+)/(\d+)")
-CREATED = re.compile(r"desc: CREATE_WAL_LOG create dir (\d+)/(\d+)")
+COPIED = re.compile(
+    r"rmgr: Database .*, desc: CREATE(?:_FILE_COPY)? copy dir (\d+)/(\d+) to (\d+)/(\d+)"
+)
+CREATED = re.compile(r"rmgr: Database .*, desc: CREATE_WAL_LOG create dir (\d+)/(\d+)")
 """What pg_waldump prints (src/backend/access/rmgrdesc/dbasedesc.c)."""
 END_OF_WAL = re.compile(
     r"error in WAL record at|could not find a valid record|could not (?:find|open|locate)"
 )
 """With one of these it fails where the WAL ends, or where the directory has no more of it."""
-LINKS = "written_wal"
+OPTIONS = ("--rmgr", "Database")
 BACKUP_LABEL = "backup_label"
 MAX_LABEL_BYTES = 64 * 1024
 
@@ -47,51 +39,46 @@ Database = tuple[int, int]
 
 
 def emptied_databases(
-    directory: Path,
-    bin_directory: str,
-    timelines: Iterable[TimelineId],
-    segment_bytes: int,
-    stop: Stop,
+    directory: Path, bin_directory: str, timelines: Iterable[TimelineId], stop: Stop
 ) -> list[str]:
     """Return the directories of databases that replay from the backup_label on would empty.
 
-    `timelines` are those of the primary's history; `segment_bytes` is the size of a WAL segment.
-    The WAL that is not in pg_wal is not read. Raises Undone when pg_waldump fails otherwise.
+    `timelines` are those of the primary's history. The WAL that is not in pg_wal is not read.
+    Raises Undone when pg_waldump fails otherwise.
     """
     start = parse_backup_label(read_text(directory / BACKUP_LABEL, MAX_LABEL_BYTES))
     history = _history(directory, max(timelines))
     lines = list[str]()
-    with _written_wal(directory, history.timelines, segment_bytes) as wal:
-        for timeline in history.timelines:
-            if timeline < start.timeline:
-                continue
-            begin = max(start.lsn, history.begin_of(timeline))
-            argv = [f"{bin_directory}/pg_waldump", "--path", str(wal), "--rmgr", "Database"]
-            argv += ["--timeline", str(timeline), "--start", lsn_text(begin)]
-            argv += _until(history.end_of(timeline))
-            # no limit: the runner ends a step that makes no progress for stall_s
-            completed = run(argv, stop, timeout_s=None)
-            if END_OF_WAL.search(completed.output) is None:
-                completed.check()
-            lines += lines_of(completed.output)
+    for timeline in history.timelines:
+        if timeline < start.timeline:
+            continue
+        begin = max(start.lsn, history.begin_of(timeline))
+        stretch = Stretch(timeline, begin, history.end_of(timeline))
+        # no limit: the runner ends a step that makes no progress for stall_s
+        completed = dump_records(
+            directory, bin_directory, stretch, OPTIONS, stop, timeout_s=None, on_line=lines.append
+        )
+        if completed is not None and END_OF_WAL.search(completed.output) is None:
+            completed.check()
     there = {(tablespace, oid): path for tablespace, oid, path in _databases(directory)}
     return [there[one] for one in emptied(lines, there)]
 
 
-def emptied(lines: Iterable[str], there: Iterable[Database]) -> list[Database]:
+def emptied(lines: Iterable[str], there: Collection[Database]) -> list[Database]:
     """Return which of the databases that are `there` replay of these records would empty.
 
-    >>> moved = "desc: CREATE_FILE_COPY copy dir 1663/5 to 16388/5"
-    >>> emptied([moved], [(1663, 1), (16388, 5)])
-    [(16388, 5)]
-    >>> emptied(["desc: CREATE_WAL_LOG create dir 1663/5", moved], [(16388, 5)])
-    []
+    >>> moved = "rmgr: Database …, desc: CREATE_FILE_COPY copy dir 1663/5 to 16388/5"
+    >>> made = "rmgr: Database …, desc: CREATE_WAL_LOG create dir 1663/5"
+    >>> emptied([moved], [(1663, 1), (16388, 5)]), emptied([made, moved], [(16388, 5)])
+    ([(16388, 5)], [])
     """
     whole, lost = set(there), dict[Database, None]()
     for line in lines:
-        if match := CREATED.search(line):
-            whole.add((int(match[1]), int(match[2])))
-        elif match := COPIED.search(line):
+        if match := CREATED.fullmatch(line):
+            made = (int(match[1]), int(match[2]))
+            whole.add(made)
+            lost.pop(made, None)
+        elif match := COPIED.fullmatch(line):
             original, copy = (int(match[1]), int(match[2])), (int(match[3]), int(match[4]))
             if original in whole:
                 whole.add(copy)
@@ -99,32 +86,7 @@ def emptied(lines: Iterable[str], there: Iterable[Database]) -> list[Database]:
             elif copy in whole:
                 whole.discard(copy)
                 lost[copy] = None
-    return list(lost)
-
-
-@contextmanager
-def _written_wal(
-    directory: Path, timelines: Iterable[TimelineId], segment_bytes: int
-) -> Iterator[Path]:
-    """Have links to the WAL files in which something is written, in a directory beside.
-
-    pg_waldump takes the size of a segment from whatever file it finds first, and fails if that is
-    empty, because it was created in advance.
-    """
-    links = directory.parent / LINKS
-    remove(links)
-    make_directory(links)
-    try:
-        for file in wal_files(directory, timelines):
-            if begins_at(file, segment_of_file(file.name, segment_bytes) * segment_bytes):
-                (links / file.name).symlink_to(file)
-        yield links
-    finally:
-        remove(links)
-
-
-def _until(end: Lsn | None) -> list[str]:
-    return [] if end is None else ["--end", lsn_text(end)]
+    return [one for one in lost if one in there]
 
 
 def _history(directory: Path, current: TimelineId) -> History:

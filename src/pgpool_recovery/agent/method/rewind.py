@@ -86,9 +86,7 @@ def check_databases(step: Rewind, directory: Path, stop: Stop) -> None:
     """Raise Undone when replay would empty a database; only a later start of replay helps."""
     if step.is_followed_by_more:
         return
-    lost = emptied_databases(
-        directory, step.bin_directory, step.timelines, step.segment_bytes, stop
-    )
+    lost = emptied_databases(directory, step.bin_directory, step.timelines, stop)
     if lost:
         raise Undone(
             f"replay after {PROGRAM} would empty a database that the primary has moved or copied",

@@ -10,20 +10,14 @@ from pathlib import Path
 
 from pgpool_recovery.agent.directory.history_file import history_files, read_history
 from pgpool_recovery.agent.directory.own_login import own_server_words
-from pgpool_recovery.domain.error import RecoveryError, Undone, Unreachable
+from pgpool_recovery.agent.directory.wal_records import Stretch, dump_records
+from pgpool_recovery.domain.error import Cancelled, RecoveryError, Undone, Unreachable
 from pgpool_recovery.domain.pause import pause_s
 from pgpool_recovery.domain.record import replace
-from pgpool_recovery.domain.wal import (
-    History,
-    Lsn,
-    TimelineId,
-    lsn_text,
-    parse_lsn,
-)
+from pgpool_recovery.domain.wal import History, Lsn, TimelineId, parse_lsn
 from pgpool_recovery.facts.facts import Conninfo
 from pgpool_recovery.facts.running import RELOADED, Running, RunningServer, Silent
 from pgpool_recovery.host.pidfile import read_pid_file
-from pgpool_recovery.host.program import run
 from pgpool_recovery.host.server_log import without_contents
 from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.log.note import waits
@@ -52,9 +46,11 @@ def ask_running(request: AskRunning, stop: Stop, connect_s: float) -> Running:
     try:
         with _connect(login, connect_s) as connection:
             said = _said(connection, login, data)
+        return replace(said, is_torn=_is_torn(said, request, data, stop))
+    except Cancelled:
+        raise
     except RecoveryError as error:
         return Silent(error.detail or error.message)
-    return replace(said, is_torn=_is_torn(said, request, data, stop))
 
 
 def _connect(login: Conninfo, connect_s: float) -> AbstractContextManager[Connection]:
@@ -105,6 +101,7 @@ def _is_torn(said: RunningServer, request: AskRunning, data: Path, stop: Stop) -
 
     A primary that dies while it sends a large record, or a page of many small ones, leaves the
     start of a record on all of its standbys. The promoted one leaves the timeline before that.
+    Raises Undone if pg_waldump fails otherwise.
     """
     history, received, replayed = request.history, said.received, said.replayed
     if request.bin_directory is None or history is None or received is None or replayed is None:
@@ -112,9 +109,14 @@ def _is_torn(said: RunningServer, request: AskRunning, data: Path, stop: Stop) -
     left = history.end_of(said.timeline) if said.timeline in history.timelines else None
     if left is None or not replayed <= left < received:
         return False
-    argv = [f"{request.bin_directory}/pg_waldump", "--path", str(data / "pg_wal"), "--limit", "1"]
-    argv += ["--timeline", str(said.timeline), "--start", lsn_text(left)]
-    return NO_RECORD in run(argv, stop).output
+    after = Stretch(said.timeline, left)
+    completed = dump_records(data, request.bin_directory, after, ["--limit", "1"], stop)
+    if completed is None:
+        return False
+    if NO_RECORD in completed.output:
+        return True
+    completed.check()
+    return False
 
 
 def reload(data: Path) -> None:
