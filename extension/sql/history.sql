@@ -83,7 +83,11 @@ SELECT r.id, r.node_id, r.host, r.data_directory, h.state, r.method, r.step, r.s
                      100.0 OPERATOR(pg_catalog.*) r.done_bytes
                      OPERATOR(pg_catalog./) r.total_bytes))::integer END AS percent,
        r.bytes_per_s,
+       -- A rate near zero says nothing: more than 366 days are not shown.
        CASE WHEN r.total_bytes OPERATOR(pg_catalog.>) 0 AND r.bytes_per_s OPERATOR(pg_catalog.>) 0
+             AND r.bytes_per_s OPERATOR(pg_catalog.>=)
+                 (greatest(0, r.total_bytes OPERATOR(pg_catalog.-) r.done_bytes)
+                  OPERATOR(pg_catalog./) 31622400.0::double precision)
             THEN pg_catalog.ceil(
                      greatest(0, r.total_bytes OPERATOR(pg_catalog.-) r.done_bytes)
                      OPERATOR(pg_catalog./) r.bytes_per_s)::integer END AS seconds_left,

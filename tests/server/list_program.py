@@ -24,4 +24,5 @@ def main() -> None:
     print(json.dumps([path for path, size in entries if size is not None]))
 
 
-main()
+if __name__ == "__main__":
+    main()

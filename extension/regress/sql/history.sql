@@ -22,6 +22,15 @@ SET application_name = 'pgpool-recovery run 1';
 SELECT id, state FROM pgpool_recovery_progress ORDER BY id;
 RESET application_name;
 
+-- A rate near zero says nothing about the time that is left.
+UPDATE pgpool_recovery_run SET bytes_per_s = 2 ^ -18 WHERE id = 1;
+SELECT id, percent, seconds_left FROM pgpool_recovery_progress WHERE id = 1;
+UPDATE pgpool_recovery_run SET bytes_per_s = 1e-6 WHERE id = 1;
+SELECT id, percent, seconds_left FROM pgpool_recovery_progress WHERE id = 1;
+UPDATE pgpool_recovery_run SET bytes_per_s = 1e-300 WHERE id = 1;
+SELECT id, percent, seconds_left FROM pgpool_recovery_progress WHERE id = 1;
+UPDATE pgpool_recovery_run SET bytes_per_s = 10 WHERE id = 1;
+
 -- The time left of the whole run counts down by itself. One that is overdue, or has no runner, shows none.
 UPDATE pgpool_recovery_run SET expected_end_at = now() + interval '1 hour' WHERE id = 1;
 SELECT run_seconds_left FROM pgpool_recovery_progress WHERE id = 1;

@@ -7,6 +7,7 @@ from pgpool_recovery.check.estimates import on, sentence
 from pgpool_recovery.check.finding import Finding, Kind
 from pgpool_recovery.check.report import Report
 from pgpool_recovery.domain.node import Target
+from pgpool_recovery.domain.quantity import pretty_duration
 from pgpool_recovery.facts.node import Archiver, NodeFacts
 from pgpool_recovery.plan.stray import reject_strays, restore_command
 
@@ -85,15 +86,17 @@ def _promotion(target: Target, node: NodeFacts) -> Iterator[Finding]:
     limit = f"{on(target)}: give it a limit, such as timeout 10 before the command, or that of its "
     limit += "own program (pgbackrest --protocol-timeout, ssh -o ConnectTimeout), and reload."
     what = f"calls it up to {CALLS} times before it accepts writes"
-    seconds = f"{archive.longest_s:.0f} s"
+    seconds = pretty_duration(archive.longest_s)
     if archive.is_silent or archive.longest_s > SLOW_S:
-        took = f"did not end within {seconds}" if archive.is_silent else f"took {seconds}"
+        took = f"took {seconds}"
+        if archive.is_silent:  # What it took is the limit, which is a setting.
+            took = f"did not end within {archive.longest_s:.0f} s"
         least = "more than " if archive.is_silent else ""
         yield Finding(
             Kind.SLOW_RESTORE_COMMAND,
             target.node_id,
             f"restore_command of {name} {took} when it was asked for a history file; a promotion "
-            f"of {name} {what}, which takes {least}{CALLS * archive.longest_s:.0f} s",
+            f"of {name} {what}, which takes {least}{pretty_duration(CALLS * archive.longest_s)}",
             limit,
         )
         return
@@ -103,7 +106,7 @@ def _promotion(target: Target, node: NodeFacts) -> Iterator[Finding]:
             Kind.UNLIMITED_RESTORE_COMMAND,
             target.node_id,
             f"restore_command of {name} calls another host ({_remote(command)}) without a time "
-            f"limit; a promotion of {name} {what}, now {archive.longest_s:.1f} s each, and waits "
+            f"limit; a promotion of {name} {what}, now {seconds} each, and waits "
             "minutes for a host that does not answer, until TCP gives up",
             limit,
         )

@@ -62,7 +62,9 @@ USUALLY_EMPTY = ("pg_stat", LINKS, "pg_twophase", WAL)
 COUNTED = frozenset({"base", "global", LINKS, WAL})
 """Entries that the server itself includes in its size (pg_tablespace_size), and pg_wal."""
 
-OF_ONE_RUN = ("postmaster.opts", "postmaster.pid")
+LAST_START = "postmaster.opts"
+"""The command line with which the server was last started."""
+OF_ONE_RUN = (LAST_START, "postmaster.pid")
 OF_ONE_BACKUP = ("backup_manifest", "tablespace_map")
 """A server without a backup_label ignores the latter, and one with it replaces its links by it."""
 REMOVED_FROM_CHANGED = (
@@ -119,7 +121,7 @@ UNSENT_FILES = frozenset(
         "tablespace_map",
         "backup_manifest",
         "postmaster.pid",
-        "postmaster.opts",
+        LAST_START,
         ".DS_Store",
     }
 )

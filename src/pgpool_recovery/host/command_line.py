@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from string import Template
 
+from pgpool_recovery.domain.data_directory import LAST_START
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.files.text import read_text
 from pgpool_recovery.host.debian import CONFIGURATION, DebianCluster, find_cluster
@@ -18,7 +19,6 @@ SETTING = re.compile(r"([A-Za-z_][\w.-]*)\s*=(.*)", re.DOTALL)
 SERVERS = ("postgres", "postmaster")
 OPENERS = ("pg_ctl", "pg_ctlcluster", *SERVERS)
 SHORT = {"-p": "port", "-N": "max_connections", "-h": "listen_addresses"}
-LAST_START = "postmaster.opts"
 MAX_DEPTH = 3
 
 

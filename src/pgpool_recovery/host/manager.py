@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from pgpool_recovery.domain.data_directory import LAST_START
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.files.process_table import Process, processes
 from pgpool_recovery.files.text import read_text
@@ -22,7 +23,6 @@ MARKS = {
 }
 """Files that a manager keeps in the data directory."""
 PATRONI_CONFIGURATIONS = ("etc/patroni.yml", "etc/patroni/*.yml", "etc/patroni/*.yaml")
-LAST_START = "postmaster.opts"
 PATRONIS_WORDS = ("--config-file=", "--cluster_name=", "--wal_level=")
 """Patroni starts every server with these options (CMDLINE_OPTIONS in
 patroni/postgresql/config.py)."""

@@ -786,8 +786,10 @@ def test_history_that_only_waits_is_not_archived_either() -> None:
 
 def test_slow_restore_command_has_its_time_told() -> None:
     [one] = found(with_archive(1, Archive((), 3.0)), Kind.SLOW_RESTORE_COMMAND)
-    assert "took 3 s when" in one.fact
+    assert "took 3.0 s when" in one.fact
     assert one.fact.endswith("before it accepts writes, which takes 15 s")
+    [one] = found(with_archive(1, Archive((), 30.0)), Kind.SLOW_RESTORE_COMMAND)
+    assert one.fact.endswith("which takes 2 min 30 s")
 
 
 def test_stray_history_refuses_the_next_recovery_as_well() -> None:
