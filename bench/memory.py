@@ -44,8 +44,8 @@ def watching(machines: Sequence[Machine], peaks: Peaks) -> Iterator[None]:
 
 def _look(machine: Machine, peaks: Peaks) -> None:
     for process in machine.processes():
-        if any("pgpool-recovery" in word or "pgpool_recovery" in word for word in process.argv):
-            kind = AGENT if process.argv[-1] == "agent" else RUNNER
+        if any("pgpool-recovery" in word for word in process.argv[:2]):  # Not ssh.
+            kind = f"{AGENT} on {machine.name}" if process.argv[-1] == AGENT else RUNNER
             with suppress(FileNotFoundError, ProcessLookupError):
                 status = machine.path(Path("/proc", str(process.pid), "status")).read_text()
                 found = [line for line in status.splitlines() if line.startswith("VmHWM")]

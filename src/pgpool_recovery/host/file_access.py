@@ -30,6 +30,7 @@ from pgpool_recovery.domain.data_directory import (
 )
 from pgpool_recovery.facts.access import MAX_NAME_BYTES, Access, Lacks, Obstacle
 from pgpool_recovery.files.trust import user_name
+from pgpool_recovery.host.filesystem import entries_of
 
 LOOK_S = 60.0
 """How long the examination may take; it is enough for stat(2) of some millions of files."""
@@ -70,8 +71,7 @@ class _Look:
         if self._is_late():
             return
         try:
-            with os.scandir(directory) as scan:
-                found = list(scan)  # Else each level would keep a descriptor open.
+            found = entries_of(directory)
         except OSError:
             return
         for entry in found:

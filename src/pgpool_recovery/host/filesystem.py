@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -103,7 +103,7 @@ def size_of(directory: Path, got_on: Callable[[], None] = lambda: None) -> int:
     """
     total = 0
     try:
-        entries = list(os.scandir(directory))
+        entries = entries_of(directory)
     except (FileNotFoundError, PermissionError):
         return 0
     for entry in entries:
@@ -113,6 +113,21 @@ def size_of(directory: Path, got_on: Callable[[], None] = lambda: None) -> int:
         if entry.is_dir(follow_symlinks=False):
             total += size_of(Path(entry.path), got_on)
     return total
+
+
+def entries_of(directory: str | Path) -> Iterator[os.DirEntry[str]]:
+    """Return the entries of a directory, which is closed again; each is kept only until its turn.
+
+    An entry remembers its attributes. For a million files in one directory that is a gigabyte.
+    """
+    with os.scandir(directory) as scan:
+        found = list(scan)
+    return _each_once(found)
+
+
+def _each_once(found: list[os.DirEntry[str]]) -> Iterator[os.DirEntry[str]]:
+    while found:
+        yield found.pop()
 
 
 def mounts_inside(directory: Path) -> tuple[str, ...]:

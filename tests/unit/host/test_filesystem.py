@@ -1,6 +1,9 @@
 """Sizes and mounts, measured while a server writes."""
 
 import os
+import tracemalloc
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -8,7 +11,7 @@ import pytest
 from pgpool_recovery.agent.directory.place import observe_place
 from pgpool_recovery.files.text import text_of
 from pgpool_recovery.host import filesystem
-from pgpool_recovery.host.filesystem import mounts_inside, size_of
+from pgpool_recovery.host.filesystem import entries_of, mounts_inside, size_of
 from tests.unit.agent.as_nobody import as_nobody
 
 
@@ -20,13 +23,13 @@ def test_files_that_go_meanwhile_are_not_counted(
         (tmp_path / name).write_bytes(b"x" * 4096)
     scandir = os.scandir
 
-    def racing(directory: Path) -> list[os.DirEntry[str]]:
+    def racing(directory: Path) -> AbstractContextManager[list[os.DirEntry[str]]]:
         """List a directory while a server removes the listed files."""
         entries = list(scandir(directory))
         for entry in entries:
             if entry.name.startswith("goes"):
                 Path(entry.path).unlink()
-        return entries
+        return nullcontext(entries)
 
     monkeypatch.setattr(os, "scandir", racing)
     assert 4096 <= size_of(tmp_path) < 3 * 4096 + 4096
@@ -71,3 +74,30 @@ def test_mounts_are_found_in_directories_of_any_name(
     assert mounts_inside(Path("/dätä")) == ("/dätä/pg_wal",)
     latin = Path(text_of(b"/d\xe4t\xe4"))
     assert mounts_inside(latin) == (f"{latin}/a b\\c\nd", f"{latin}/\x85")
+
+
+def test_entries_of_a_large_directory_are_not_kept(tmp_path: Path) -> None:
+    """With its attributes, each would take half a kilobyte until all have been seen."""
+    files = 4000
+    for number in range(files):
+        (tmp_path / str(number)).touch()
+
+    def peak_bytes(entries: Iterable[os.DirEntry[str]]) -> int:
+        for entry in entries:
+            entry.stat(follow_symlinks=False)
+        return tracemalloc.get_traced_memory()[1]
+
+    tracemalloc.start()
+    try:
+        kept = list(os.scandir(tmp_path))
+        of_kept = peak_bytes(kept)
+        kept.clear()
+        tracemalloc.reset_peak()
+        assert peak_bytes(entries_of(tmp_path)) < of_kept / 2
+    finally:
+        tracemalloc.stop()
+
+
+def test_directory_that_is_gone_has_no_entries_to_return(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        entries_of(tmp_path / "gone")

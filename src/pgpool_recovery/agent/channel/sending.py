@@ -1,8 +1,8 @@
 """The sending end of a channel: on the source's host, for one of the runner's workers."""
 
 import os
+from collections.abc import Iterator
 from contextlib import ExitStack, suppress
-from itertools import islice
 from typing import TypeVar
 
 from pgpool_recovery.agent.channel.page_check import page_checker
@@ -34,6 +34,33 @@ LOWEST = ("-c", "2", "-n", "7")
 
 
 T = TypeVar("T")
+Entry = tuple[str, int | None]
+
+
+class _Listing:
+    """A list that is made once and returned in parts; a directory may have a million entries.
+
+    `last` is the path with which the last part ended.
+    """
+
+    def __init__(self, entries: Iterator[Entry]) -> None:
+        self._entries = entries
+        self._following = next(entries, None)
+        self.last: str | None = None
+
+    @property
+    def has_more(self) -> bool:
+        """Whether another part would have anything."""
+        return self._following is not None
+
+    def some(self, limit: int) -> Iterator[Entry]:
+        """Yield the next part."""
+        for _ in range(limit):
+            if self._following is None:
+                return
+            entry, self._following = self._following, next(self._entries, None)
+            self.last = entry[0]
+            yield entry
 
 
 class SendingEnd:
@@ -46,6 +73,7 @@ class SendingEnd:
         self._files: SourceFiles | None = None
         self._sender: Sender | None = None
         self._receiver: Conversation | None = None
+        self._listing: _Listing | None = None
 
     def begin(self, request: OpenChannel) -> None:
         """Start the receiver, then become a process that gives way to the server's own."""
@@ -89,14 +117,15 @@ class SendingEnd:
         """Return the next part of the list of the source's files."""
         files = opened(self._files)
         directories, sizes = list[str](), dict[str, int]()
-        found = files.entries(request.after)
-        for path, size_bytes in islice(found, request.limit):
+        if self._listing is None or self._listing.last != request.after:
+            self._listing = _Listing(files.entries(request.after))
+        for path, size_bytes in self._listing.some(request.limit):
             self._stop.check()
             if size_bytes is None:
                 directories.append(path)
             else:
                 sizes[path] = size_bytes
-        return FilePage(tuple(directories), sizes, has_more=next(found, None) is not None)
+        return FilePage(tuple(directories), sizes, has_more=self._listing.has_more)
 
     def send(self, request: SendFiles) -> SentBlocks:
         """Send one batch of files; the channel is closed if that fails."""
@@ -112,7 +141,7 @@ class SendingEnd:
 
     def close(self) -> None:
         """End the receiver."""
-        self._files = self._sender = self._receiver = None
+        self._files = self._sender = self._receiver = self._listing = None
         self._open.close()
 
     def _closed_after(self, error: Unreachable) -> RecoveryError:

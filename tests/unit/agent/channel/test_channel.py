@@ -98,6 +98,8 @@ def test_list_comes_in_parts(source: Path, target: BlockTarget, agent: Conversat
         after, has_more = max(names, key=lambda path: path.split("/")), page.has_more
     assert set(found) == set(read(source))
     assert len(found) == 19
+    again = agent.ask(ListFiles(found[9], 1000), timeout_s=ANSWER_S)
+    assert list(again.files) == found[10:], "another part can be asked for at any time"
 
 
 def test_receiver_without_a_valid_token_is_refused(
