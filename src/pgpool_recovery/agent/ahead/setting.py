@@ -100,8 +100,17 @@ def is_right(data: Path) -> bool:
 
 
 def put_right(data: Path, tell: Say) -> None:
-    """Set the server's own command again if an interrupted recovery could not, and say so."""
-    if is_trusted(data) and (data / "pg_wal").is_dir() and has_put_back(data, tell):
+    """Set the server's own command again if an interrupted recovery could not, and say so.
+
+    A directory that cannot be read is reported when it is observed, not here.
+    """
+    try:
+        is_set_back = is_trusted(data) and (data / "pg_wal").is_dir() and put_back(data)
+    except (OSError, RecoveryError) as error:
+        if os.path.lexists(spool_of(data)):
+            tell(f"restore_command could not be set back: {why(error)}")
+        return
+    if is_set_back:
         tell("restore_command is again what it was before an interrupted recovery")
 
 

@@ -1,5 +1,7 @@
 """What a killed recovery has left is put right by the next one, and by a remote start."""
 
+import os
+import shutil
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.talk.protocol import Request
 from pgpool_recovery.talk.request.directory import IsTidy, Tidy
 from pgpool_recovery.talk.request.server import Start
+from tests.unit.agent.as_nobody import as_nobody
 
 OWN = "cp '/archive/%f' \"%p\" # 100%%"
 AGAIN = "restore_command is again what it was before an interrupted recovery"
@@ -81,3 +84,15 @@ def test_plan_does_not_depend_on_it(data: Path) -> None:
     (data / "postgresql.auto.conf").unlink()
     (data / "postgresql.auto.conf").mkdir()
     assert Answers(Stop(), lambda _event: None).result_of(IsTidy(str(data))) is True
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, for a directory of root")
+@pytest.mark.parametrize("name", [".", "pg_wal", "postgresql.auto.conf"])
+def test_what_cannot_be_read_ends_nothing(data: Path, name: str) -> None:
+    """It is reported with its reason when the node is observed."""
+    shutil.rmtree(data / SPOOL)
+
+    def tidy() -> None:
+        assert answered(Tidy(str(data))) == []
+
+    as_nobody(data.parent, tidy, {data / name: 0o700 if (data / name).is_dir() else 0o600})
