@@ -109,10 +109,8 @@ def _forecast(situation: Situation) -> Meanwhile | None:
     """Return the forecast: all files are read, and what differs is sent, as far as it is known."""
     facts, policy = situation.facts, situation.policy
     known = duration_of(situation, Method.DELTA, facts.primary.copy_bytes)
-    if known is not None and known.after_s is not None:
-        return meanwhile(facts, policy, facts.primary.copy_bytes, known)
     unsent = replace(facts, link_bytes_per_s=None)
-    reading = meanwhile(unsent, policy, facts.primary.copy_bytes)
+    reading = meanwhile(unsent, policy, facts.primary.copy_bytes, known)
     sending = meanwhile(facts, policy, facts.changed_bytes)
     found = [one for one in (reading, sending) if one is not None]
     return max(found, key=lambda one: one.seconds, default=None)

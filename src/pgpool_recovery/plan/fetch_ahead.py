@@ -4,6 +4,8 @@ A server asks for one file after the other and replays only in between, and each
 login. So a few calls at the same time, during the replay, take most of that time away.
 """
 
+import re
+
 from pgpool_recovery.facts.archived_wal import FetchAhead, FromArchive
 from pgpool_recovery.plan.from_archive import wal_of_primary
 from pgpool_recovery.plan.situation import Situation
@@ -18,6 +20,10 @@ MOST_KEPT = 100
 """For how many files that the node has itself the server is kept from asking for them."""
 
 
+BY_ITSELF = re.compile(r"\bwal-g\b")
+"""What fetches ahead by itself: each call leaves a process that writes beside the file."""
+
+
 def fetch_ahead(
     situation: Situation, source: FromArchive | None, spare_bytes: int
 ) -> FetchAhead | None:
@@ -26,6 +32,8 @@ def fetch_ahead(
     `spare_bytes` is what stays free where the files wait.
     """
     if source is None or not situation.facts.fetches_ahead or source.files < LEAST_FILES:
+        return None
+    if BY_ITSELF.search(source.command):
         return None
     size = situation.wal.segment_bytes
     most = min(MOST_WAITING, min(MOST_WAITING_BYTES, spare_bytes) // size)

@@ -80,7 +80,9 @@ def meanwhile(
     if rate is None or moved_bytes is None:
         return None
     if known is not None and known.after_s is not None:
-        return Meanwhile(known.work_s, rate)
+        link = facts.link_bytes_per_s
+        at_least_s = 0.0 if link is None else moved_bytes / link  # It may be slower this time.
+        return Meanwhile(max(known.work_s, at_least_s), rate)
     return Meanwhile(moved_bytes / transfer_rate(facts, policy), rate)
 
 

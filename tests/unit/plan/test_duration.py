@@ -11,6 +11,7 @@ from pgpool_recovery.facts.pace import Pace
 from pgpool_recovery.facts.policy import Method, Policy, Rate
 from pgpool_recovery.plan.duration import Duration, duration_of
 from pgpool_recovery.plan.ladder import make_plan
+from pgpool_recovery.plan.meanwhile import meanwhile
 from pgpool_recovery.plan.plan import Plan
 from pgpool_recovery.plan.situation import Situation
 from tests.unit.plan.situation import GB, TARGET, facts, primary
@@ -165,3 +166,11 @@ def test_plan_without_an_earlier_recovery_says_so() -> None:
 def test_wal_that_is_written_meanwhile_is_that_of_the_same_time() -> None:
     (told,) = (s for s in planned(pace(), wal_rate=2.0 * MB).sentences() if "meanwhile" in s)
     assert told == "about 244 MB of WAL will be written meanwhile (2048 kB/s for about 2 min)"
+
+
+def test_link_that_is_slower_this_time_counts() -> None:
+    """Otherwise a fast copy on record would hide that the WAL fills the primary's disk."""
+    known = replace(facts(), primary=primary(wal_bytes_per_s=2.0 * MB), link_bytes_per_s=10.0 * MB)
+    forecast = meanwhile(known, Policy(), 10 * GB, of(pace()))
+    assert forecast is not None
+    assert forecast.seconds == pytest.approx(1024)

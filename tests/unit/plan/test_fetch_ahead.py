@@ -107,3 +107,9 @@ def test_files_that_the_node_has_itself() -> None:
         ahead = fetch_ahead(found, replace(source(9), next_segment=begin + 9), ENOUGH)
         assert ahead is not None
         assert (ahead.first, ahead.first - ahead.kept_from) == (begin, kept)
+
+
+@pytest.mark.parametrize("command", ["wal-g wal-fetch %f %p", "/usr/bin/wal-g wal-fetch %f %p"])
+def test_command_that_fetches_ahead_by_itself(command: str) -> None:
+    own = replace(source(9), command=command)
+    assert fetch_ahead(situation(), own, ENOUGH) is None

@@ -9,11 +9,13 @@ import heapq
 import os
 import shutil
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
-from pgpool_recovery.agent.ahead.line import DECLINED, PART
 from pgpool_recovery.agent.ahead.setting import has_put_back, set_line, spool_of, why
+from pgpool_recovery.agent.directory.ahead_line import DECLINED, PART
 from pgpool_recovery.agent.directory.modes import directory_mode, file_mode
 from pgpool_recovery.agent.directory.workspace import remove
 from pgpool_recovery.agent.observe.restore_command import RestoreCommand, opened
@@ -28,8 +30,8 @@ from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.plan.from_archive import odd
 
 TICK_S = 0.05
-ENDS_WITHIN_S = 10.0
-"""How long calls may take to end; they are killed after a second or two."""
+ENDS_WITHIN_S = 5.0
+"""How long all calls may take to end; they are killed after a second or two."""
 
 
 class Ahead:
@@ -67,8 +69,12 @@ class Ahead:
         )
         for _ in range(self._at_once):
             thread = threading.Thread(target=self._work, daemon=True)
+            try:
+                thread.start()
+            except RuntimeError as error:  # The system allows no more of them.
+                self._tell(f"{len(self._threads)} files at a time are fetched ahead: {error}")
+                return
             self._threads.append(thread)
-            thread.start()
 
     def _left_out(self) -> Iterator[str]:
         """Yield the files that the node has itself, and the first one that the primary still has.
@@ -82,8 +88,9 @@ class Ahead:
     def end(self) -> None:
         """Fetch nothing more, and let the server use its own command again."""
         self._stop.ask()
+        deadline = time.monotonic() + ENDS_WITHIN_S
         for thread in self._threads:
-            thread.join(ENDS_WITHIN_S)
+            thread.join(max(0.0, deadline - time.monotonic()))
         has_put_back(self._data, self._tell)
         if self._threads:
             self._tell(f"{self._offered} WAL files were fetched ahead")
@@ -115,7 +122,7 @@ class Ahead:
                 if self._running < self._at_once and self._has_room():
                     segment = heapq.heappop(self._again) if self._again else self._next
                     self._next = max(self._next, segment + 1)
-                    self._part(segment).mkdir()
+                    self._part(segment).mkdir(exist_ok=True)  # Something may have been left in it.
                     self._running += 1
                     return segment
             self._stop.wait(TICK_S)
@@ -140,7 +147,8 @@ class Ahead:
                     self._offered += 1
                 return
         finally:
-            remove(part)
+            with suppress(OSError):  # The command has left a process that still writes there.
+                remove(part)
         if is_alone:
             self._give_up(f"the command did not bring {name}: {fault}")
         else:

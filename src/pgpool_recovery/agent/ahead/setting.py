@@ -5,7 +5,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pgpool_recovery.agent.ahead.line import SPOOL, UNFIT, OwnCommand, line_of, own_command_in
+from pgpool_recovery.agent.directory.ahead_line import (
+    SPOOL,
+    UNFIT,
+    OwnCommand,
+    line_of,
+    own_command_in,
+)
 from pgpool_recovery.agent.directory.configuration import (
     is_trusted,
     read_configuration_file,
@@ -73,18 +79,21 @@ def why(error: OSError | RecoveryError) -> str:
 def put_back(data: Path) -> bool:
     """Set the server's own command again if ours is set; return whether it was.
 
-    What waits for the server goes. A line that somebody else has set meanwhile stays.
+    What waits for the server goes first: it may be what fills the disk, and the line is what shows
+    the next recovery that something was left. A line that somebody else has set meanwhile stays.
     """
     auto = data / AUTO_CONFIGURATION
     text = read_configuration_file(auto) or ""
     own = own_command_in(_value(text) or "")
-    if own is not None:
-        rest = "".join(f"{line}\n" for line in without_settings(text, [NAME]))
-        replace_auto(auto, with_settings(rest, {NAME: own.text} if own.is_in_auto else {}))
-        from pgpool_recovery.agent.server.running import reload  # Seldom needed.
+    try:
+        _remove(spool_of(data))
+    finally:
+        if own is not None:
+            rest = "".join(f"{line}\n" for line in without_settings(text, [NAME]))
+            replace_auto(auto, with_settings(rest, {NAME: own.text} if own.is_in_auto else {}))
+            from pgpool_recovery.agent.server.running import reload  # Seldom needed.
 
-        reload(data)
-    _remove(spool_of(data))
+            reload(data)
     return own is not None
 
 
@@ -96,7 +105,7 @@ def is_right(data: Path) -> bool:
         text = read_configuration_file(data / AUTO_CONFIGURATION) or ""
     except OSError:  # Nor could it be put back.
         return True
-    return own_command_in(_value(text) or "") is None
+    return own_command_in(_value(text) or "") is None and not spool_of(data).exists()
 
 
 def put_right(data: Path, tell: Say) -> None:

@@ -66,8 +66,10 @@ class ServerAnswers:
                 import_ahead(STANDBY)
                 return self._start(request)
             case Believe():
-                self._end_ahead()
-                return self._guard.believe()
+                try:
+                    return self._guard.believe()
+                finally:
+                    self._end_ahead()
             case AskStandby():
                 return self._look.take(request, self._stop, connect_s)
             case AskSource():
@@ -77,8 +79,10 @@ class ServerAnswers:
             case StopAtOnce():
                 from pgpool_recovery.agent.server.probation import stop_at_once
 
-                self._end_ahead()
-                return stop_at_once(request, self._stop)
+                try:  # The server first: it may accept writes.
+                    return stop_at_once(request, self._stop)
+                finally:
+                    self._end_ahead()
             case StopServer():
                 from pgpool_recovery.agent.server.start import stop_server
 
@@ -132,6 +136,8 @@ class ServerAnswers:
 
     def settle(self, connect_s: float) -> bool:
         """Stop the server that was started and not believed; return whether it was stopped."""
-        self._end_ahead()
         # What no request has created needs no settling, and is not imported for that.
-        return "_guard" in vars(self) and self._guard.settle(connect_s)
+        try:
+            return "_guard" in vars(self) and self._guard.settle(connect_s)
+        finally:
+            self._end_ahead()

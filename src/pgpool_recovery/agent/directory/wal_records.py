@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from pgpool_recovery.agent.directory.local_wal import wal_files
-from pgpool_recovery.domain.record import record
+from pgpool_recovery.domain.record import record, replace
 from pgpool_recovery.domain.wal import Lsn, TimelineId, file_of_segment, lsn_text, segment_of_file
 from pgpool_recovery.domain.wal_page import LONG_HEADER_BYTES, read_head
 from pgpool_recovery.host.program import DEFAULT_TIMEOUT_S, Completed, run
@@ -18,6 +18,18 @@ class Stretch:
     timeline: TimelineId
     begin: Lsn
     end: Lsn | None = None
+
+
+def runs(directory: Path, stretch: Stretch) -> Iterator[Stretch]:
+    """Yield the parts of a stretch whose files are in pg_wal and follow each other."""
+    there = dict(_segments(directory, stretch.timeline))
+    size = next(iter(there.values()), 0)
+    for number in sorted(there):
+        begin, end = number * size, (number + 1) * size
+        if end <= stretch.begin or (stretch.end is not None and begin >= stretch.end):
+            continue
+        if number - 1 not in there or begin <= stretch.begin:
+            yield replace(stretch, begin=max(stretch.begin, Lsn(begin)))
 
 
 def dump_records(

@@ -13,11 +13,12 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path, PurePath
 
 from pgpool_recovery.agent.directory.history_file import read_history
-from pgpool_recovery.agent.directory.wal_records import Stretch, dump_records
+from pgpool_recovery.agent.directory.wal_records import Stretch, dump_records, runs
 from pgpool_recovery.domain.backup_label import parse_backup_label
 from pgpool_recovery.domain.wal import History, TimelineId
 from pgpool_recovery.files.text import read_text
 from pgpool_recovery.host.stop import Stop
+from pgpool_recovery.host.version_file import read_major
 
 DEFAULT_TABLESPACE = 1663
 """The OID of pg_default (src/include/catalog/pg_tablespace.dat)."""
@@ -46,20 +47,24 @@ def emptied_databases(
     `timelines` are those of the primary's history. The WAL that is not in pg_wal is not read.
     Raises Undone when pg_waldump fails otherwise.
     """
-    start = parse_backup_label(read_text(directory / BACKUP_LABEL, MAX_LABEL_BYTES))
+    try:
+        label = read_text(directory / BACKUP_LABEL, MAX_LABEL_BYTES)
+    except FileNotFoundError:  # There was nothing to rewind, so no file is newer.
+        return []
+    start = parse_backup_label(label)
     history = _history(directory, max(timelines))
     lines = list[str]()
     for timeline in history.timelines:
         if timeline < start.timeline:
             continue
         begin = max(start.lsn, history.begin_of(timeline))
-        stretch = Stretch(timeline, begin, history.end_of(timeline))
-        # no limit: the runner ends a step that makes no progress for stall_s
-        completed = dump_records(
-            directory, bin_directory, stretch, OPTIONS, stop, timeout_s=None, on_line=lines.append
-        )
-        if completed is not None and END_OF_WAL.search(completed.output) is None:
-            completed.check()
+        for run in runs(directory, Stretch(timeline, begin, history.end_of(timeline))):
+            # no limit: the runner ends a step that makes no progress for stall_s
+            completed = dump_records(
+                directory, bin_directory, run, OPTIONS, stop, timeout_s=None, on_line=lines.append
+            )
+            if completed is not None and END_OF_WAL.search(completed.output) is None:
+                completed.check()
     there = {(tablespace, oid): path for tablespace, oid, path in _databases(directory)}
     return [there[one] for one in emptied(lines, there)]
 
@@ -96,7 +101,8 @@ def _history(directory: Path, current: TimelineId) -> History:
 
 
 def _databases(directory: Path) -> Iterator[tuple[int, int, str]]:
-    versions = (directory / "pg_tblspc").glob("*/PG_*")
+    """Yield the databases; pg_upgrade may have left those of an older major in a tablespace."""
+    versions = (directory / "pg_tblspc").glob(f"*/PG_{read_major(directory)}_*")
     others = [(int(one.parent.name), one.relative_to(directory)) for one in versions]
     for tablespace, place in [(DEFAULT_TABLESPACE, PurePath("base")), *others]:
         for entry in (directory / place).iterdir():

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from pgpool_recovery.agent.directory.ahead_line import own_command_in
 from pgpool_recovery.domain.error import Undone
 from pgpool_recovery.domain.text import one_line
 from pgpool_recovery.files.process_table import process_of
@@ -28,11 +29,13 @@ class RestoreCommand:
     server runs it (BuildRestoreCommand, RestoreArchivedFile): by the same OS user, in the data
     directory, and with the server's own environment if the server is running. Only two strings are
     inserted: the name of a file, made from numbers, and the path of a file in a private directory
-    of ours. After a call that did not end in time, no further call is made.
+    of ours. After a call that did not end in time, no further call is made. Of a command that was
+    left by a recovery which fetched WAL ahead, only the server's own part is run.
     """
 
     def __init__(self, command: str, data: Path, stop: Stop, *, timeout_s: float) -> None:
-        self._command = command
+        own = own_command_in(command)
+        self._command = command if own is None else own.text
         self._data = data
         self._stop = stop
         self._timeout_s = timeout_s

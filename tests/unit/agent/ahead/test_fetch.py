@@ -1,18 +1,22 @@
 """Files are fetched in order, within bounds, checked, and left to the server if anything fails."""
 
+import errno
 import os
 import struct
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from pgpool_recovery.agent.ahead import fetch, setting
 from pgpool_recovery.agent.ahead.fetch import Ahead
-from pgpool_recovery.agent.ahead.line import SPOOL
 from pgpool_recovery.agent.ahead.setting import put_back
+from pgpool_recovery.agent.directory.ahead_line import SPOOL
 from pgpool_recovery.agent.observe.restore_command import with_words
+from pgpool_recovery.agent.server import running
 from pgpool_recovery.domain.wal import History, TimelineId
 from pgpool_recovery.domain.wal_page import HAS_LONG_HEADER, MAGICS
 from pgpool_recovery.facts.archived_wal import FetchAhead, WalOfPrimary
@@ -250,3 +254,65 @@ def test_call_that_hangs_is_ended_with_us(data: Path, archive: Path) -> None:
     fetching.ahead.end()
     assert time.monotonic() - began < SOON_S
     assert not (data / SPOOL).exists()
+
+
+BUSY = "cp ARCHIVE/%f %p; d=$(dirname %p); (sleep 0.2; mkdir -p $d/more; sleep 1) >/dev/null 2>&1 &"
+
+
+@given(BUSY)
+def test_command_that_leaves_a_process_which_writes_beside_the_file(fetching: Fetching) -> None:
+    wanted = {name(segment) for segment in range(FIRST, LAST + 1)}
+    until(lambda: wanted <= {*fetching.waiting}, within_s=SOON_S, what="all files to wait")
+    assert fetching.take(FIRST) == 0
+    fetching.ahead.end()
+    assert fetching.line is None
+
+
+@pytest.mark.parametrize("what", ["replace_auto", "reload"])
+def test_what_waits_goes_even_if_the_line_cannot(
+    data: Path, archive: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """It may be what fills the disk."""
+    fetching = Fetching(data, archive, "cp ARCHIVE/%f %p", 4, 32)
+    fetching.ahead.begin()
+    wait_for(fetching, [name(segment) for segment in range(FIRST, LAST + 1)])
+
+    def fails(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    where = setting if what == "replace_auto" else running
+    monkeypatch.setattr(where, what, fails)
+    fetching.ahead.end()
+    assert not (data / SPOOL).exists()
+    assert any(line.startswith("restore_command could not be set back: ") for line in fetching.told)
+
+
+def test_too_few_threads_are_no_failure(
+    data: Path, archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", fails)
+    fetching = Fetching(data, archive, "cp ARCHIVE/%f %p", 4, 32)
+    fetching.ahead.begin()
+    assert fetching.told[-1] == "0 files at a time are fetched ahead: can't start new thread"
+    fetching.ahead.end()
+    assert fetching.line is None
+
+
+def test_what_cannot_be_removed_ends_nothing(
+    data: Path, archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as a directory in which a process of the command has just written again."""
+
+    def fails(_: Path) -> None:
+        raise OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY))
+
+    monkeypatch.setattr(fetch, "remove", fails)
+    failing_once = f"test -e failed || {{ touch failed; exit 1; }}; cp {archive}/%f %p"
+    fetching = Fetching(data, archive, failing_once, 4, 64)
+    fetching.ahead.begin()
+    wanted = {name(segment) for segment in range(FIRST, LAST + 1)}
+    until(lambda: wanted <= {*fetching.waiting}, within_s=SOON_S, what="all files to wait")
+    fetching.ahead.end()

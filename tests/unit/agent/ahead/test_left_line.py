@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pgpool_recovery.agent.ahead.line import SPOOL, OwnCommand, line_of
 from pgpool_recovery.agent.answers.answers import Answers
+from pgpool_recovery.agent.directory.ahead_line import SPOOL, OwnCommand, line_of
 from pgpool_recovery.agent.directory.configuration import with_settings
 from pgpool_recovery.domain.error import RecoveryError
 from pgpool_recovery.domain.event import Event, Said
@@ -96,3 +96,12 @@ def test_what_cannot_be_read_ends_nothing(data: Path, name: str) -> None:
         assert answered(Tidy(str(data))) == []
 
     as_nobody(data.parent, tidy, {data / name: 0o700 if (data / name).is_dir() else 0o600})
+
+
+def test_files_without_a_line_are_left_over_too(data: Path) -> None:
+    (data / "postgresql.auto.conf").write_text("")
+    answers = Answers(Stop(), lambda _: None)
+    assert not answers.result_of(IsTidy(str(data)))
+    answers.result_of(Tidy(str(data)))
+    assert answers.result_of(IsTidy(str(data)))
+    assert list((data / "pg_wal").iterdir()) == []

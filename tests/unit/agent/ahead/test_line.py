@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pgpool_recovery.agent.ahead.line import SPOOL, OwnCommand, line_of, own_command_in
-from pgpool_recovery.agent.observe.restore_command import with_words
+from pgpool_recovery.agent.directory.ahead_line import SPOOL, OwnCommand, line_of, own_command_in
+from pgpool_recovery.agent.observe.restore_command import RestoreCommand, with_words
+from pgpool_recovery.host.stop import Stop
 
 NAME, NEXT = "000000010000000000000007", "000000010000000000000009"
 KEPT = "0000000000000002"
@@ -146,3 +147,24 @@ def test_own_command_is_found_in_the_line(text: str) -> None:
 )
 def test_other_lines_are_not_ours(line: str) -> None:
     assert own_command_in(line) is None
+
+
+def test_a_file_that_is_there_is_not_waited_for(data: Path) -> None:
+    """A process that the command has left may write where the file was fetched."""
+    (data / SPOOL / f"{NAME}.part").mkdir()
+    (data / SPOOL / NAME).write_text("WAL")
+    began = time.monotonic()
+    assert call(data, "false", wait_s=20).returncode == 0
+    assert time.monotonic() - began < 10
+
+
+def test_plan_that_meets_the_line_runs_the_own_command_only(data: Path) -> None:
+    """Otherwise its trial would take a file from the server, or be declined."""
+    data.chmod(0o700)
+    (data / SPOOL / NAME).write_text("of the server")
+    line = line_of(OwnCommand("echo own %f > %p", is_in_auto=True), [NEXT[-16:]], os.getpid(), 10)
+    calls = RestoreCommand(line, data, Stop(), timeout_s=10)
+    for name in (NAME, NEXT):
+        assert calls.fetch(name, data / "place", max_bytes=100)
+        assert (data / "place").read_text() == f"own {name}\n"
+    assert os.listdir(data / SPOOL) == [NAME]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pgpool_recovery.agent.directory.wal_records import Stretch, dump_records
+from pgpool_recovery.agent.directory.wal_records import Stretch, dump_records, runs
 from pgpool_recovery.domain.wal import Lsn, TimelineId, file_of_segment, lsn_text
 from pgpool_recovery.domain.wal_page import HAS_LONG_HEADER, MAGICS
 from pgpool_recovery.host.installation import find_bin_directory
@@ -127,3 +127,21 @@ def test_files_created_in_advance_do_not_disturb_pg_waldump(cluster: tuple[str, 
     assert ", desc: CREATE" in made
     assert read(SIZE, "--limit", "1").status == 0
     assert "could not find a valid record" in read(2 * SIZE - 8192, "--limit", "1").output
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "begins"),
+    [
+        (5 * SIZE + 40, None, [5 * SIZE + 40, 9 * SIZE]),
+        (6 * SIZE, 7 * SIZE, [6 * SIZE]),
+        (2 * SIZE, None, [5 * SIZE, 9 * SIZE]),
+        (8 * SIZE, 9 * SIZE, []),
+    ],
+)
+def test_all_that_is_there_is_a_run(
+    data: Path, begin: int, end: int | None, begins: list[int]
+) -> None:
+    """What comes from an archive later is missing in between."""
+    stretch = Stretch(ONE, Lsn(begin), None if end is None else Lsn(end))
+    assert [run.begin for run in runs(data, stretch)] == begins
+    assert {run.end for run in runs(data, stretch)} <= {stretch.end}

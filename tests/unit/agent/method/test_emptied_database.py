@@ -1,8 +1,14 @@
 """Which databases replay would empty is read from what pg_waldump prints, and from nothing else."""
 
+import struct
+from pathlib import Path
+
 import pytest
 
-from pgpool_recovery.agent.method.emptied_database import Database, emptied
+from pgpool_recovery.agent.method.emptied_database import Database, emptied, emptied_databases
+from pgpool_recovery.domain.wal import TimelineId, file_of_segment
+from pgpool_recovery.domain.wal_page import HAS_LONG_HEADER, MAGICS
+from pgpool_recovery.host.stop import Stop
 
 UP_TO_14 = """\
 rmgr: Database    len (rec/tot):     42/    42, tx:        733, lsn: 0/01679F28, prev 0/01679EB0, \
@@ -25,6 +31,7 @@ pg_waldump: error: error in WAL record at 0/01FCDD20: invalid record length at 0
 """What pg_waldump of 14.23, and of 19rc1, prints of CREATE DATABASE and ALTER DATABASE … SET
 TABLESPACE; 15 to 18 print the records like 19. OIDs are changed to be the same in both."""
 on_each_wording = pytest.mark.parametrize("text", [UP_TO_14, FROM_15], ids=["14", "15 to 19"])
+SIZE = 2**24
 TEMPLATE, OLD, NEW = (1663, 1), (1663, 12973), (12974, 12973)
 HEAD = "rmgr: Database    len (rec/tot):     42/    42, tx:          0, lsn: 0/0167A458, desc: "
 
@@ -85,3 +92,49 @@ def test_copy_of_a_lost_one_is_lost() -> None:
 def test_other_lines_mean_nothing(line: str) -> None:
     assert emptied([line], [NEW]) == []
     assert emptied([copied(OLD, NEW), line], [NEW]) == [NEW]
+
+
+DUMP = f"""#!/bin/sh
+case $* in *000000010000000000000009*) echo '{copied(OLD, NEW)}';; esac
+"""
+
+
+@pytest.fixture
+def rewound(tmp_path: Path) -> Path:
+    """A directory in whose WAL the segment of the fork is missing, as it comes from an archive."""
+    for place in ("base/1", "pg_tblspc/12974/PG_15_202209061/12973", "pg_wal"):
+        (tmp_path / place).mkdir(parents=True)
+    for place in ("", "base/1", "pg_tblspc/12974/PG_15_202209061/12973"):
+        (tmp_path / place / "PG_VERSION").write_text("15\n")
+    label = "START WAL LOCATION: 0/5000028 (file 000000010000000000000005)\nSTART TIMELINE: 1\n"
+    (tmp_path / "backup_label").write_text(label + "CHECKPOINT LOCATION: 0/5000060\n")
+    (tmp_path / "pg_waldump").write_text(DUMP)
+    (tmp_path / "pg_waldump").chmod(0o755)
+    for number in (7, 9):
+        begins = number * SIZE
+        header = struct.pack(
+            "<HHIQI4xQII", MAGICS[15], HAS_LONG_HEADER, 1, begins, 0, 1, SIZE, 8192
+        )
+        (tmp_path / "pg_wal" / file_of_segment(TimelineId(1), number, SIZE)).write_bytes(header)
+    return tmp_path
+
+
+def lost(data: Path) -> list[str]:
+    return emptied_databases(data, str(data), [TimelineId(1)], Stop())
+
+
+def test_wal_after_a_gap_is_read(rewound: Path) -> None:
+    assert lost(rewound) == ["pg_tblspc/12974/PG_15_202209061/12973"]
+
+
+def test_directory_of_an_older_major_is_no_original(rewound: Path) -> None:
+    """pg_upgrade leaves it beside the new one, with the same OID."""
+    left = rewound / "pg_tblspc/1663/PG_13_202007201/12973"
+    left.mkdir(parents=True)
+    (left / "PG_VERSION").write_text("13\n")
+    assert lost(rewound) == ["pg_tblspc/12974/PG_15_202209061/12973"]
+
+
+def test_nothing_is_lost_when_there_was_nothing_to_rewind(rewound: Path) -> None:
+    (rewound / "backup_label").unlink()
+    assert lost(rewound) == []

@@ -47,7 +47,8 @@ def line_of(own: OwnCommand, left_out: Iterable[str], pid: int, wait_s: float) -
     wait for a file that is being fetched.
     """
     taken = (
-        f"n=0; while test -d {SPOOL}/%f{PART} && test $n -lt {round(wait_s / TICK_S)} && "
+        f"n=0; while test -d {SPOOL}/%f{PART} && ! test -f {SPOOL}/%f && "
+        f"test $n -lt {round(wait_s / TICK_S)} && "
         f"kill -0 {pid}; do n=$((n+1)); sleep {TICK_S}; done 2>/dev/null; "
         f"mv -f {SPOOL}/%f %p 2>/dev/null"
     )
