@@ -34,7 +34,7 @@ def test_standby_that_was_killed(two: list[Server], product: Product) -> None:
     recovery.take_out()
     estimate = recovery.changed_bytes(recovery.read_base().redo)
     applied = recovery.run()
-    assert applied["blocks_written"] > 0
+    assert applied["blocks_written"] < BLOCKS
     assert 0.5 * applied["bytes_received"] < estimate + FIXED_BYTES < 2 * applied["bytes_received"]
     assert_equal(primary, target)
 
@@ -95,7 +95,7 @@ def test_rewound_primary_whose_wal_is_gone(two: list[Server], product: Product) 
     until(lambda: is_removed(primary, needed), within_s=30, what=f"{needed} to go", every_s=0.2)
     applied = Recovery(primary, target, product).run()
     assert applied["end"]["timeline"] == 2
-    assert applied["blocks_written"] > 0
+    assert applied["blocks_written"] < BLOCKS
     assert_equal(primary, target)
 
 
