@@ -146,18 +146,6 @@ def _many(cluster: Cluster) -> tuple[str, int, int] | None:
     return None
 
 
-def test_hole_that_shows_at_the_start_leads_to_the_next_method(cluster: Cluster) -> None:
-    node = cluster.node(1)
-    stop(cluster, node, COPYING)
-    lose_wal(cluster.primary, node)
-    timeline, first, _ = segments(cluster)
-    (archive(cluster) / f"{timeline}{first + 1:016X}").unlink()
-    with settings(cluster, "[timeout]\nstreaming_s = 5\n"):
-        log = recover(cluster, node)
-    assert methods(log) == ["catch-up", "delta"], log
-    assert "catch-up failed; looking for another method" in log
-
-
 def test_hole_in_the_middle_of_much_wal_is_found_by_the_plan(cluster: Cluster) -> None:
     node, primary = cluster.node(1), cluster.primary
     stop(cluster, node, COPYING)
@@ -171,6 +159,18 @@ def test_hole_in_the_middle_of_much_wal_is_found_by_the_plan(cluster: Cluster) -
     log = recover(cluster, node)
     assert methods(log) == ["delta"], log
     assert f"restore_command of node 1 did not bring {hole} (exit status 1 (" in log
+
+
+def test_hole_that_shows_at_the_start_leads_to_the_next_method(cluster: Cluster) -> None:
+    node = cluster.node(1)
+    stop(cluster, node, COPYING)
+    lose_wal(cluster.primary, node)
+    timeline, first, _ = segments(cluster)
+    (archive(cluster) / f"{timeline}{first + 1:016X}").unlink()
+    with settings(cluster, "[timeout]\nstreaming_s = 5\n"):
+        log = recover(cluster, node)
+    assert methods(log) == ["catch-up", "delta"], log
+    assert "catch-up failed; looking for another method" in log
 
 
 def test_command_of_the_settings_becomes_the_nodes(cluster: Cluster) -> None:

@@ -55,7 +55,9 @@ def test_log_of_a_recovery_has_what_support_needs(cluster: Cluster) -> None:
     assert re.search(r"plan method: basebackup\n", text)
     assert re.search(r"plan passed_over: \[PassedOver\(method: \S+, reasons: \[Rejection", text)
     assert re.search(
-        r"runs \[\S*pg_receivewal .*\n(?:.*\n)*?.*runs pg_receivewal (?:ended|failed) after", text
+        r"runs \[\S*pg_receivewal .*\n(?:.*\n)*?"
+        r".*runs pg_receivewal (?:ended|failed|was stopped) after",
+        text,
     )
     assert re.search(r"query \w+ on the primary ended after \d+\.\d{3} s: '?\d+ rows", text)
     for secret in (*PASSWORDS.values(), OWN_SECRET):
@@ -65,7 +67,7 @@ def test_log_of_a_recovery_has_what_support_needs(cluster: Cluster) -> None:
 
 def assert_pairs(text: str, begin: str) -> None:
     """Assert that all things of a kind that have begun have also ended, and that there are some."""
-    ended = re.findall(rf"{begin}.* (?:ended|failed) after \d+\.\d{{3}} s", text)
+    ended = re.findall(rf"{begin}.* (?:ended|failed|was stopped) after \d+\.\d{{3}} s", text)
     both = re.findall(begin, text)
     assert len(ended) > 0, f"{begin} in\n{text}"
     assert len(both) == 2 * len(ended), f"{begin} in\n{text}"

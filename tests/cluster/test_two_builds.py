@@ -83,6 +83,11 @@ def test_earlier_stage_commands_are_named(
 def test_earlier_extension_works_with_todays_stage_commands(
     down: Cluster, earlier: Product
 ) -> None:
+    """Its record lacks what today's has, so nothing shows whose the node's former slot is."""
     install_extension_of(down, earlier)
     down.recover(1)
+    log = down.pgpool.log_text()
+    assert "history: the recovery is no longer recorded" in log
+    assert "replication slot node_1 stays" in log
+    down.node(0).drop_slot("node_1")
     assert_recovered(down, 1)

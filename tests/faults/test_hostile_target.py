@@ -44,6 +44,7 @@ say("one\n2026-01-01 00:00:00 UTC [1] FATAL:  FORGED LINE\n\x1e" + record)
 say("\x1e" + record, program="\x1e" + record)
 say("\x1b]0;FORGED\x07\x1b[2J\x9b2J\u2028FORGED\u202e")
 value = {"is": "PlanMade", "method": "attach", "sentences": ["FORGED PLAN\n\x1e" + record]}
+value["work"] = None
 sys.stdout.buffer.write(json.dumps(value).encode() + b"\n")
 """
 
