@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from pgpool_recovery.agent.ahead.setting import has_put_back, set_line, spool_of, why
+from pgpool_recovery.agent.ahead.setting import put_back_or_tell, set_line, spool_of, why
 from pgpool_recovery.agent.directory.ahead_line import DECLINED, PART
 from pgpool_recovery.agent.directory.modes import directory_mode, file_mode
 from pgpool_recovery.agent.directory.workspace import remove
@@ -91,7 +91,7 @@ class Ahead:
         deadline = time.monotonic() + ENDS_WITHIN_S
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
-        has_put_back(self._data, self._tell)
+        put_back_or_tell(self._data, self._tell)
         if self._threads:
             self._tell(f"{self._offered} WAL files were fetched ahead")
 

@@ -59,16 +59,15 @@ def set_line(data: Path, ahead: "FetchAhead", left_out: Iterable[str]) -> None:
     replace_auto(auto, with_settings(text, {NAME: line}))
 
 
-def has_put_back(data: Path, tell: Say) -> bool:
-    """Do what `put_back` does; if that fails, tell why, and return False.
+def put_back_or_tell(data: Path, tell: Say) -> None:
+    """Do what `put_back` does; if that fails, tell why.
 
     No recovery depends on it: the line that is there runs the server's own command.
     """
     try:
-        return put_back(data)
+        put_back(data)
     except (OSError, RecoveryError) as error:
         tell(f"restore_command could not be set back: {why(error)}")
-        return False
 
 
 def why(error: OSError | RecoveryError) -> str:
