@@ -1,5 +1,6 @@
 """Make a command that runs for long independent of its files, which an upgrade replaces."""
 
+import atexit
 from threading import Timer
 
 AFTER_S = 3.0
@@ -14,16 +15,23 @@ def load_the_rest_later(after_s: float = AFTER_S) -> None:
     (tests/packages/test_upgrade.py).
     """
     timer = Timer(after_s, _load_the_rest)
-    timer.daemon = True
+    timer.daemon = True  # Else the process would wait until it has begun.
     timer.start()
+    atexit.register(_end, timer)
+
+
+def _end(timer: Timer) -> None:
+    """Wait for the module that is being imported; see `import_ahead`."""
+    timer.cancel()
+    timer.join()  # no limit: at most one module is left
 
 
 def _load_the_rest() -> None:
     from contextlib import suppress
-    from importlib import import_module
     from pkgutil import walk_packages
 
     import pgpool_recovery
+    from pgpool_recovery.files.ahead import import_unless_ending
     from pgpool_recovery.postgres.connection import read_queries
 
     # What cannot be loaded is reported where it is needed.
@@ -31,4 +39,4 @@ def _load_the_rest() -> None:
         read_queries()
     for module in walk_packages(pgpool_recovery.__path__, "pgpool_recovery."):
         with suppress(ImportError):
-            import_module(module.name)
+            import_unless_ending(module.name)
