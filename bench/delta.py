@@ -7,8 +7,9 @@ the checksum of each file on both hosts first; and by pgBackRest's ``restore --d
 that is on the primary's host, since which another 2 % have changed. (pg_rewind finds nothing to
 rewind, since the standby has not diverged.) Each begins with the same data, which cannot be
 compressed. While a node is brought back, pgbench writes to the primary; its rate is compared with
-its rate before. The bytes are those that the node's host has received, those of the WAL that
-pgbench has written included. Memory is that of the largest process of each kind.
+its rate before, unless ``--without-clients`` is given. The bytes are those that the node's host has
+received, those of the WAL that pgbench has written included. Memory is that of the largest process
+of each kind.
 
 The data is on disk, or with ``--in-memory`` not: a full copy needs three times the size there. With
 ``--files`` there are so many more files, in tables that are all but empty.
@@ -20,7 +21,7 @@ import statistics
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 from bench import pgbackrest
@@ -103,7 +104,7 @@ def main() -> None:
                 _reset(cluster, snapshot, has_repository=has_repository)
                 if name in builds:
                     install(cluster, builds[name])
-                _measure(cluster, stale, name, result, options.rate)
+                _measure(cluster, stale, name, result, options)
                 if options.prove and result.measured[-1].failure is None:
                     assert_equal(cluster, 1)
     _report(results)
@@ -121,23 +122,29 @@ def _reset(cluster: Cluster, snapshot: Snapshot, *, has_repository: bool) -> Non
 
 
 def _measure(
-    cluster: Cluster, situation: Situation, name: str, result: Result, rate_mbit: float
+    cluster: Cluster,
+    situation: Situation,
+    name: str,
+    result: Result,
+    options: argparse.Namespace,
 ) -> None:
     """Take the node down, and bring it back in one way, under load."""
-    before = _rate(_pgbench(cluster.primary, *CLIENTS, "-T", str(BASELINE_S)))
-    node_id = situation.arrange(cluster)
-    cluster.pgpool.wait_for_node(node_id, "down")
-    if name == pgbackrest.NAME:
-        pgbackrest.archive(cluster)
     machines = [server.machine for server in cluster.servers]
-    with (
-        _under_load(cluster.primary, before, result.load_ratios),
-        watching(machines, result.peaks),
-    ):
-        one = bring_back(cluster, node_id, WAYS[name], rate_mbit)
+    with ExitStack() as meanwhile:
+        before = None
+        if not options.without_clients:
+            before = _rate(_pgbench(cluster.primary, *CLIENTS, "-T", str(BASELINE_S)))
+        node_id = situation.arrange(cluster)
+        cluster.pgpool.wait_for_node(node_id, "down")
+        if name == pgbackrest.NAME:
+            pgbackrest.archive(cluster)
+        if before is not None:
+            meanwhile.enter_context(_under_load(cluster.primary, before, result.load_ratios))
+        meanwhile.enter_context(watching(machines, result.peaks))
+        one = bring_back(cluster, node_id, WAYS[name], options.rate)
     result.measured.append(one)
-    clients = f"clients at {result.load_ratios[-1]:.2f}" if result.load_ratios else ""
-    print(f"  {name}: {cell([one])}, {clients} {one.failure or ''}", file=sys.stderr, flush=True)
+    clients = f", clients at {result.load_ratios[-1]:.2f}" if result.load_ratios else ""
+    print(f"  {name}: {cell([one])}{clients} {one.failure or ''}", file=sys.stderr, flush=True)
 
 
 @contextmanager
@@ -225,9 +232,11 @@ WAYS = {
 
 def _report(results: dict[str, Result]) -> None:
     for name, result in results.items():
-        ratio = statistics.median(result.load_ratios) if result.load_ratios else float("nan")
-        peaks = ", ".join(f"{kind} {size / 1e6:.0f} MB" for kind, size in result.peaks.of.items())
-        print(f"{name:14} {cell(result.measured):26} clients at {ratio:.2f} of their rate; {peaks}")
+        notes = [f"{kind} {size / 1e6:.0f} MB" for kind, size in result.peaks.of.items()]
+        if result.load_ratios:
+            ratio = statistics.median(result.load_ratios)
+            notes.insert(0, f"clients at {ratio:.2f} of their rate")
+        print(f"{name:14} {cell(result.measured):26} {', '.join(notes)}")
         for failure in {one.failure for one in result.measured if one.failure}:
             print(f"  failed: {failure}")
 
@@ -240,6 +249,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--gigabytes", type=float, default=8.0, help="amount of data")
     parser.add_argument("--files", type=int, default=0, help="number of further, small files")
     parser.add_argument("--in-memory", action="store_true", help="keep the data in memory")
+    parser.add_argument(
+        "--without-clients", action="store_true", help="let nobody write to the primary meanwhile"
+    )
     parser.add_argument("--rate", type=float, default=1000, help="rate of the link, in Mbit/s")
     parser.add_argument("--repeat", type=int, default=3, help="number of measurements of each")
     parser.add_argument("--contender", nargs="+", default=[*WAYS], choices=[*WAYS])
