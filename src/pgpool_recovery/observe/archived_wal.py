@@ -27,6 +27,7 @@ from pgpool_recovery.facts.own_wal import (
 from pgpool_recovery.observe.archived_history import MARGIN_S, PATIENCE
 from pgpool_recovery.pgbackrest.command import archive_get
 from pgpool_recovery.plan.broken_archive import SETTING, broken_how, usable_restore_command
+from pgpool_recovery.plan.fetch_ahead import tried_at_once
 from pgpool_recovery.plan.from_archive import (
     Gap,
     gap_of,
@@ -107,16 +108,27 @@ class ArchiveTrials:
 
     def _try(self, one: ArchivedWal, wanted: Sequence[WantedWal]) -> WalTrial:
         limit_s = self._settings.timeout.archive_s
-        found = self._ask(one, wanted, limit_s)
+        found = self._ask(one, wanted, limit_s, self._at_once(one))
         is_again = found.is_silent and self._is_patient
         return self._ask(one, wanted, PATIENCE * limit_s) if is_again else found
+
+    def _at_once(self, one: ArchivedWal) -> int:
+        """Return how many files of an archive are tried at the same time.
+
+        That may be what makes a command too slow, so only one that is run again then, by itself.
+        """
+        settings, size = self._settings, self._situation.wal.segment_bytes
+        is_allowed = settings.archive.fetch_ahead and self._is_patient
+        return tried_at_once(one.command, size, settings.policy.workers, is_allowed=is_allowed)
 
     def _spread(self, one: ArchivedWal, gap: Gap) -> tuple[FetchedWal, ...]:
         """Return what came of the other files that are tried, in `archive_s` for all of them.
 
         Each gets a second call: there are many, and one that failed by chance costs a full copy.
+        If the calls before took long, they are made one by one, so that some end in that time.
         """
         wal, limit_s = self._situation.wal, self._settings.timeout.archive_s
+        at_once, taken_s = self._at_once(one), 0.0 if one.trial is None else one.trial.longest_s
         names = spread_names(gap, wal)
         if not names:
             return ()
@@ -128,13 +140,17 @@ class ArchiveTrials:
             PATIENCE * limit_s,
             within_s=limit_s,
             calls=CALLS,
+            at_once=at_once if at_once * taken_s <= limit_s else 1,
         )
         return self._agent.ask(asked, timeout_s=limit_s + 2 * MARGIN_S).files
 
-    def _ask(self, one: ArchivedWal, wanted: Sequence[WantedWal], within_s: float) -> WalTrial:
+    def _ask(
+        self, one: ArchivedWal, wanted: Sequence[WantedWal], within_s: float, at_once: int = 1
+    ) -> WalTrial:
         path, size = self._situation.facts.target.data.path, self._situation.wal.segment_bytes
-        asked = TryArchive(path, one.command, tuple(wanted), size, within_s)
-        return self._agent.ask(asked, timeout_s=len(wanted) * (within_s + MARGIN_S))
+        asked = TryArchive(path, one.command, tuple(wanted), size, within_s, at_once=at_once)
+        calls = len(wanted) * min(at_once, 2)  # At once, and once more by itself.
+        return self._agent.ask(asked, timeout_s=calls * (within_s + MARGIN_S))
 
     def _histories(self, one: ArchivedWal) -> Archive:
         """Return the history files that a server with this command would find."""

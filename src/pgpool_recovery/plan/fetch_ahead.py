@@ -16,6 +16,8 @@ MOST_AT_ONCE = 4
 """An archive has other clients, and sshd drops logins if ten are under way (MaxStartups)."""
 MOST_WAITING = 32
 MOST_WAITING_BYTES = 2**30
+MOST_TRIED_BYTES = 2**28
+"""What the files that are tried at the same time may have; /tmp may be in memory."""
 MOST_KEPT = 100
 """For how many files that the node has itself the server is kept from asking for them."""
 
@@ -51,6 +53,19 @@ def fetch_ahead(
         most=most,
         of_primary=wal_of_primary(situation),
     )
+
+
+def tried_at_once(
+    command: str, segment_bytes: int, workers: int | None, *, is_allowed: bool
+) -> int:
+    """Return how many files of an archive are tried at the same time, before any is fetched ahead.
+
+    `workers` is that of the policy.
+    """
+    if not is_allowed or BY_ITSELF.search(command):
+        return 1
+    fit = max(1, MOST_TRIED_BYTES // segment_bytes)
+    return min(workers or MOST_AT_ONCE, MOST_AT_ONCE, fit)
 
 
 def notes_on_ahead(ahead: FetchAhead | None) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.postgres.standby import read_upstream
 
 TICK_S = 0.2
+FAR_TICK_S = 0.5
 WAKE_EVERY_S = 2.0
 THE_PRIMARY = "the primary"
 FAR_BYTES = 64 * 2**20
@@ -100,7 +101,19 @@ def watch(
             position, woken = position or written, now
         else:
             on_tick()
-            time.sleep(pause_s(now - woken, TICK_S))
+            time.sleep(until_next_look_s(node, upstream, now - woken))
+
+
+def until_next_look_s(node: StandbyFacts, upstream: UpstreamFacts, waited_s: float) -> float:
+    """Return how long to wait before the standby is looked at again.
+
+    A look costs a session on the standby, whose replay may need the processor. So there are few of
+    them while it is far behind.
+    """
+    written, replayed = upstream.written, node.replayed
+    if written is not None and replayed is not None and written - replayed > FAR_BYTES:
+        return FAR_TICK_S
+    return pause_s(waited_s, TICK_S)
 
 
 class WaitProgress:

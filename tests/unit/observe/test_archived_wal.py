@@ -13,6 +13,7 @@ from pgpool_recovery.facts.archived_wal import FetchedWal, Origin, WalTrial, Wan
 from pgpool_recovery.facts.backup import Backup, NoBackup, Repository
 from pgpool_recovery.facts.facts import Base, Facts, LocalWal
 from pgpool_recovery.facts.own_wal import OwnWal
+from pgpool_recovery.facts.policy import Policy
 from pgpool_recovery.observe.archived_wal import (
     candidates,
     observe_archived_wal,
@@ -50,6 +51,7 @@ class Agent:
         self.commands = commands
         self.silent: set[float] = set()
         self.lacking: set[str] = set()
+        self.took_s = 0.1
         self.digest = {"node": "same", "archive": "same", "primary": "same"}
         self.asked: list[Any] = []
 
@@ -62,7 +64,7 @@ class Agent:
                     return WalTrial((), within_s, is_silent=True)
                 if command not in self.commands:
                     return WalTrial((FetchedWal(wanted[0].name, None, problem="exit status 1"),))
-                return WalTrial(tuple(map(self.fetched, wanted)))
+                return WalTrial(tuple(map(self.fetched, wanted)), self.took_s)
             case DigestWal(parts=parts):
                 return tuple(self.digest["node"] for _ in parts)
             case AskArchive():
@@ -170,6 +172,35 @@ def test_slow_command_gets_six_times_as_long_once() -> None:
     assert limits == [10.0, 60.0, 60.0]
     assert found.trial is not None
     assert not found.trial.is_silent
+
+
+def at_once(agent: Agent, settings: Settings, *, is_patient: bool = True) -> list[int]:
+    observed(agent, behind(), settings, is_patient=is_patient)
+    return [one.at_once for one in agent.asked if isinstance(one, TryArchive)]
+
+
+def test_files_are_tried_at_the_same_time_as_they_are_fetched_ahead() -> None:
+    assert at_once(Agent(COMMAND), Settings()) == [4, 4]
+    assert at_once(Agent(COMMAND), Settings(policy=Policy(workers=2))) == [2, 2]
+    off = Settings(archive=ArchiveSettings(fetch_ahead=False))
+    assert at_once(Agent(COMMAND), off) == [1, 1]
+
+
+def test_only_who_gives_a_slow_command_more_time_tries_files_at_the_same_time() -> None:
+    """Then it has to do with one of them: it may be slow because they were several."""
+    assert at_once(Agent(COMMAND), Settings(), is_patient=False) == [1]
+    agent = Agent(COMMAND)
+    agent.silent = {10.0}
+    assert at_once(agent, Settings())[:2] == [4, 1]
+
+
+@pytest.mark.parametrize(("took_s", "expected"), [(2.5, 4), (2.6, 1)])
+def test_files_in_between_are_tried_one_by_one_if_several_take_too_long(
+    took_s: float, expected: int
+) -> None:
+    agent = Agent(COMMAND)
+    agent.took_s = took_s
+    assert at_once(agent, Settings()) == [4, expected]
 
 
 def test_check_is_not_patient() -> None:

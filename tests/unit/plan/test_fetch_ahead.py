@@ -10,10 +10,12 @@ from pgpool_recovery.plan.fetch_ahead import (
     LEAST_FILES,
     MOST_AT_ONCE,
     MOST_KEPT,
+    MOST_TRIED_BYTES,
     MOST_WAITING,
     MOST_WAITING_BYTES,
     fetch_ahead,
     notes_on_ahead,
+    tried_at_once,
 )
 from pgpool_recovery.plan.situation import Situation
 from tests.unit.plan.case import read_case
@@ -113,3 +115,19 @@ def test_files_that_the_node_has_itself() -> None:
 def test_command_that_fetches_ahead_by_itself(command: str) -> None:
     own = replace(source(9), command=command)
     assert fetch_ahead(situation(), own, ENOUGH) is None
+    assert tried_at_once(command, SEGMENT, None, is_allowed=True) == 1
+
+
+@pytest.mark.parametrize(
+    ("segment_bytes", "workers", "at_once"),
+    [
+        (SEGMENT, None, MOST_AT_ONCE),
+        (SEGMENT, 3, 3),
+        (SEGMENT, 16, MOST_AT_ONCE),
+        (MOST_TRIED_BYTES // 2, None, 2),
+        (MOST_TRIED_BYTES * 4, None, 1),
+    ],
+)
+def test_files_that_are_tried(segment_bytes: int, workers: int | None, at_once: int) -> None:
+    assert tried_at_once("fetch %f %p", segment_bytes, workers, is_allowed=True) == at_once
+    assert tried_at_once("fetch %f %p", segment_bytes, workers, is_allowed=False) == 1

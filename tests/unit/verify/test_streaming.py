@@ -94,6 +94,27 @@ def test_looks_become_rare_where_it_takes_longer(world: World) -> None:
     assert looks < 0.5 * EXPECTED.catch_up_s / SHORTEST_S
 
 
+def test_looks_are_rare_while_it_is_far_behind(world: World) -> None:
+    """They would take the processor from its replay; then it is seen soon that it streams."""
+    world.stream, stream = None, world.stream
+    world.written = Lsn(10 * FAR_BYTES)
+    looks = list[float]()
+
+    def ask() -> StandbyFacts:
+        looks.append(world.now)
+        if world.now < 2.0:
+            return replace(APART, replayed=Lsn(world.written - 2 * FAR_BYTES + len(looks)))
+        if world.now < 2.3:
+            return replace(APART, replayed=Lsn(world.written - FAR_BYTES))
+        world.stream = stream
+        return replace(NODE, replayed=world.written, received=world.written)
+
+    limits = replace(EXPECTED, begin_s=1.0)
+    assert fault(watch(cast("Any", None), limits, ask)) is None
+    assert looks[:5] == [0.0, 0.5, 1.0, 1.5, 2.0]
+    assert len([one for one in looks if 2.0 < one < 2.3]) >= 2
+
+
 def test_replay_that_stands_still_is_no_standby(world: World) -> None:
     """Everything else is fine: it has what was written before, and nothing that came after."""
     seen = world.watch(lambda: replace(NODE, received=world.written))

@@ -56,6 +56,6 @@ def answer(
 
             return ask_archive(request, stop)
         case TryArchive():
-            from pgpool_recovery.agent.observe.archived_wal import try_archive
+            from pgpool_recovery.agent.observe.wal_trial import try_archive
 
             return try_archive(request, stop)

@@ -1,10 +1,9 @@
-"""Fetch WAL files from an archive: for trial, before a plan relies on it, and the ones it puts."""
+"""Fetch the WAL files of an archive that a plan puts into pg_wal, and look at what came."""
 
 import hashlib
 import os
 import shutil
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,55 +12,13 @@ from pgpool_recovery.agent.observe.restore_command import RestoreCommand, opened
 from pgpool_recovery.domain.error import Undone
 from pgpool_recovery.domain.wal import segment_of_file
 from pgpool_recovery.domain.wal_page import LONG_HEADER_BYTES, read_head
-from pgpool_recovery.facts.archived_wal import (
-    WAL_NAME,
-    FetchedWal,
-    FromArchive,
-    WalTrial,
-    WantedWal,
-)
+from pgpool_recovery.facts.archived_wal import WAL_NAME, FetchedWal, FromArchive, WantedWal
 from pgpool_recovery.facts.own_wal import Part
 from pgpool_recovery.host.stop import Stop
-from pgpool_recovery.talk.request.host import TryArchive
 
 READ_BYTES = 1 << 20
 ROOM_FACTOR = 2
-"""How many segments must fit where files are tried."""
-
-
-def try_archive(request: TryArchive, stop: Stop) -> WalTrial:
-    """Return what a restore_command returns for WAL files, without changing the data directory."""
-    data = Path(request.data_directory)
-    calls = RestoreCommand(request.command, data, stop, timeout_s=request.timeout_s)
-    found = tuple(_found(request, calls, data))
-    return WalTrial(found, calls.longest_s, calls.is_silent)
-
-
-def _found(request: TryArchive, calls: RestoreCommand, data: Path) -> Iterator[FetchedWal]:
-    ends = None if request.within_s is None else time.monotonic() + request.within_s
-    for wanted in request.wanted:
-        found, number = None, 0
-        while found is None and number < request.calls:
-            number += 1
-            left_s = request.timeout_s if ends is None else ends - time.monotonic()
-            if left_s <= 0:
-                return
-            found = _fetched(request, wanted, calls, data, min(request.timeout_s, left_s))
-            if calls.is_silent and left_s < request.timeout_s:
-                return
-        if found is None:
-            yield FetchedWal(wanted.name, None, problem=calls.said)
-            return
-        yield found
-
-
-def _fetched(
-    request: TryArchive, wanted: WantedWal, calls: RestoreCommand, data: Path, timeout_s: float
-) -> FetchedWal | None:
-    size = request.segment_bytes
-    with scratch(data, size) as place:
-        is_given = calls.fetch(wanted.name, place, max_bytes=size, timeout_s=timeout_s)
-        return _seen(wanted, place) if is_given else None
+"""How many times the size of the files must be free where they are delivered."""
 
 
 class ArchiveSource:
@@ -104,20 +61,31 @@ def _read(descriptor: int, size: int) -> bytes:
     return bytes(found)
 
 
+def place_for(data: Path, size_bytes: int) -> Path:
+    """Return the directory for temporary files, or that of the data if the former is too small."""
+    usual = Path(tempfile.gettempdir())
+    is_enough = has_room(usual, size_bytes)
+    return data.parent if not is_enough and os.access(data.parent, os.W_OK) else usual
+
+
+def has_room(place: Path, size_bytes: int) -> bool:
+    """Return whether files of this size in all fit in a directory, and as much again."""
+    return shutil.disk_usage(place).free >= ROOM_FACTOR * size_bytes
+
+
 @contextmanager
-def scratch(data: Path, segment_bytes: int) -> Iterator[Path]:
+def scratch(data: Path, size_bytes: int) -> Iterator[Path]:
     """Yield the path at which a command delivers a file; what is there goes at the end.
 
+    `size_bytes` is that of all files that are delivered at the same time.
     It is in the directory for temporary files, or beside the data if that has too little room.
     """
-    usual = Path(tempfile.gettempdir())
-    is_small = shutil.disk_usage(usual).free < ROOM_FACTOR * segment_bytes
-    where = data.parent if is_small and os.access(data.parent, os.W_OK) else usual
+    where = place_for(data, size_bytes)
     with tempfile.TemporaryDirectory(prefix="pgpool_recovery_", dir=where) as private:
         yield Path(private).resolve() / WAL_NAME
 
 
-def _seen(wanted: WantedWal, place: Path) -> FetchedWal | None:
+def look_at(wanted: WantedWal, place: Path) -> FetchedWal | None:
     """Return what is in a file; None if there is none."""
     try:
         with opened(place) as descriptor:

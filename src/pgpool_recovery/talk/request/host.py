@@ -108,7 +108,9 @@ class TryArchive(Asks[WalTrial]):
     Each file goes to a place where no server reads it, and is removed. Return what each one is, up
     to the first one that the command does not deliver, for each of which it is called up to `calls`
     times. `timeout_s` limits each call, and `within_s` all of them together: if that time is over,
-    the file that was to come and those after it are left out. None is no such limit.
+    the file that was to come and those after it are left out. None is no such limit. With `at_once`
+    above 1 so many files are requested at the same time. What does not come then is requested again
+    by itself, unless the command did not end in time: then all from that file on is left out.
     """
 
     data_directory: str
@@ -118,6 +120,7 @@ class TryArchive(Asks[WalTrial]):
     timeout_s: float
     within_s: float | None = None
     calls: int = 1
+    at_once: int = 1
 
 
 HostRequest = (
