@@ -32,6 +32,7 @@ from pgpool_recovery.domain.wal import file_of_segment
 from pgpool_recovery.domain.wal_page import LONG_HEADER_BYTES
 from pgpool_recovery.facts.archived_wal import WAL_NAME, FetchAhead, FetchedWal, WalOfPrimary
 from pgpool_recovery.facts.own_wal import covering
+from pgpool_recovery.host import lock
 from pgpool_recovery.host.pidfile import read_pid_file
 from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.plan.fetch_ahead import MOST_KEPT
@@ -57,6 +58,8 @@ class Ahead:
         """Segments whose fetch failed while there were others at the same time; a heap."""
         self._at_once = ahead.at_once
         self._running = 0
+        self._held: int | None = None
+        """The descriptor that holds the lock of the spool; None if the spool is not ours."""
         self._control_before: int | None = None
         """When the control file was last written before the server was started."""
         self._replays = False
@@ -72,6 +75,7 @@ class Ahead:
         """
         try:
             self._spool.mkdir()
+            self._held = lock.lock(self._spool)  # First, as `put_right` of others would remove it.
             self._spool.chmod(directory_mode(self._data))
             self._control_before = self._control_written()
             self._part(self._ahead.first).mkdir()  # For this one, the server waits from the start.
@@ -109,7 +113,10 @@ class Ahead:
         deadline = time.monotonic() + ENDS_WITHIN_S
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
-        put_back_or_tell(self._data, self._tell)
+        if self._held is not None:
+            put_back_or_tell(self._data, self._tell)
+            lock.unlock(self._held)
+            self._held = None
         if self._threads:
             self._tell(f"{self._offered} WAL files were fetched ahead")
 
@@ -186,7 +193,7 @@ class Ahead:
 
     def _has_room(self) -> bool:
         """Return whether another file may be fetched; the server's own files come first."""
-        others = (DECLINED, ASKED)
+        others = (DECLINED, ASKED, lock.LOCK_NAME)
         waiting = [one for one in self._spool.iterdir() if not one.name.startswith(others)]
         size = self._ahead.of_primary.segment_bytes
         is_free = shutil.disk_usage(self._spool).free > (self._ahead.at_once + 2) * size

@@ -13,7 +13,7 @@ import pytest
 
 from pgpool_recovery.agent.ahead import fetch, setting
 from pgpool_recovery.agent.ahead.fetch import Ahead
-from pgpool_recovery.agent.ahead.setting import put_back
+from pgpool_recovery.agent.ahead.setting import put_back, put_right
 from pgpool_recovery.agent.directory.ahead_line import ASKED, DECLINED, SPOOL
 from pgpool_recovery.agent.observe.restore_command import with_words
 from pgpool_recovery.agent.server import running
@@ -21,6 +21,7 @@ from pgpool_recovery.domain.control_file import CONTROL_FILE
 from pgpool_recovery.domain.wal import History, TimelineId
 from pgpool_recovery.domain.wal_page import HAS_LONG_HEADER, MAGICS
 from pgpool_recovery.facts.archived_wal import FetchAhead, WalOfPrimary
+from pgpool_recovery.host.lock import LOCK_NAME
 from pgpool_recovery.host.setting_source import find_sources
 from tests.harness.until import until
 
@@ -88,7 +89,7 @@ class Fetching:
     @property
     def waiting(self) -> list[str]:
         there = [file.name for file in (self.data / SPOOL).iterdir()]
-        return sorted(one for one in there if not one.startswith((ASKED, DECLINED)))
+        return sorted(one for one in there if not one.startswith((ASKED, DECLINED, LOCK_NAME)))
 
     @property
     def line(self) -> str | None:
@@ -336,10 +337,30 @@ def test_own_command_is_put_back_after_a_kill(data: Path, archive: Path) -> None
     assert fetching.take(FIRST) == 0
     assert [fetching.take(LAST + 1) for _ in range(2)] == [1, 1], "so that it streams"
     assert fetching.take(LAST + 1) == 0
-    assert put_back(data)
+    put_right(data, fetching.told.append)
     assert (data / AUTO).read_text() == "work_mem = '8MB'\n"
     assert not (data / SPOOL).exists()
     assert not put_back(data)
+
+
+def test_second_recovery_leaves_alone_what_the_first_needs(fetching: Fetching) -> None:
+    """Neither its line nor its files, until it has ended or was killed."""
+    wait_for(fetching, ALL)
+    line, told = fetching.line, list[str]()
+    put_right(fetching.data, told.append)
+    second = Ahead(fetching.ahead._ahead, fetching.data, told.append)
+    second.begin()
+    second.end()
+    assert told[0].startswith("another recovery of this node fetches WAL ahead")
+    assert told[1].startswith("no WAL is fetched ahead: ")
+    assert len(told) == 2
+    assert fetching.line == line
+    assert fetching.waiting == ALL
+    fetching.ahead.end()
+    assert not (fetching.data / SPOOL).exists()
+    second.begin()
+    assert (fetching.data / SPOOL).exists(), "nothing of the first one is left"
+    second.end()
 
 
 def test_line_that_another_has_set_meanwhile_stays(fetching: Fetching) -> None:
