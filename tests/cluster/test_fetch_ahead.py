@@ -29,6 +29,11 @@ SLOW = (
     f"echo begin %f %p >> {EVENTS}; sleep 0.5; while test -e {GATE}.%f; do sleep 0.1; done; "
     f'cp {ARCHIVE}/%f %p; s=$?; echo end %f %p >> {EVENTS}; exit $s # it\'s 100%% "slow"'
 )
+TIGHT = (
+    f"echo begin %f %p >> {EVENTS}; flock -n -E 255 {GATE}.lock sh -c "
+    f"'sleep 0.3; cp {ARCHIVE}/%f %p'; s=$?; echo $s %f %p >> {EVENTS}; exit $s"
+)
+"""As over ssh, to a host that takes only one login at a time; status 255 ends a server."""
 SEGMENTS = 12
 AT_ONCE = 4
 OURS = "pgpool_recovery.ahead"
@@ -128,7 +133,24 @@ def test_several_calls_at_the_same_time_and_none_twice(cluster: Cluster) -> None
     assert sorted(one.file for one in ours if one.event == "begin") == wanted
     assert most_at_once(ours) == AT_ONCE
     assert found == ours, "the server itself asks for no WAL, as it streams what comes next"
+    assert calls(node)[0].file.endswith(".history"), "nothing is fetched before it replays"
     assert_as_before(node)
+
+
+def test_archive_that_refuses_more_than_one_call(cluster: Cluster) -> None:
+    """It refuses us, never the server, which ends if it is refused."""
+    node, wanted = cluster.node(1), missing(cluster)
+    node.set(restore_command=TIGHT)
+    node.machine.run(["rm", "-f", EVENTS])
+    log = recover(cluster)
+    assert methods(log) == ["catch-up"], log
+    called = node.machine.path(EVENTS).read_text().splitlines()
+    assert "one file at a time" in log
+    assert f"{len(wanted)} WAL files were fetched ahead" in log, (log, called)
+    refused = [line for line in called if line.startswith("255")]
+    assert refused
+    assert all(OURS in line for line in refused)
+    assert any("RECOVERYHISTORY" in line for line in called)
 
 
 def test_killed_agent(cluster: Cluster) -> None:

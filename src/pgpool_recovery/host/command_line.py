@@ -4,6 +4,7 @@ import re
 import shlex
 import shutil
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from string import Template
 
@@ -79,6 +80,19 @@ def given_at_last_start(data: Path) -> tuple[Given, ...]:
     """Return the settings that the server had on its command line when it was last started."""
     file = data / LAST_START
     return tuple(settings_of(_words_of_last_start(data), str(file)))
+
+
+def directory_of_last_start(data: Path) -> Path | None:
+    """Return the directory that the last start named, which in a copy is that of the original.
+
+    None if it named none, or only relative to where it was started.
+    """
+    words = _words_of_last_start(data)
+    for word, following in pairwise([*words, ""]):
+        if word.startswith("-D"):
+            named = word.removeprefix("-D") or following
+            return Path(named) if named.startswith("/") and "\0" not in named else None
+    return None
 
 
 def _words_of_last_start(data: Path) -> list[str]:

@@ -20,6 +20,7 @@ from pgpool_recovery.facts.step.moving import Reserve
 from pgpool_recovery.facts.step.standby import RepointRunning
 from pgpool_recovery.plan.attach import not_running, streams
 from pgpool_recovery.plan.broken_archive import is_broken
+from pgpool_recovery.plan.fetch_ahead import notes_on_none_ahead
 from pgpool_recovery.plan.from_archive import (
     from_archive,
     gap_from,
@@ -99,6 +100,7 @@ def _plan(situation: Situation, running: RunningServer, archive: FromArchive | N
         ),
         notes=(
             *(() if archive is None else notes_on_source(situation, archive)),
+            *notes_on_none_ahead(archive),
             *notes_on_limit(situation, held),
         ),
         needed_segment=None if archive is None else held,

@@ -13,6 +13,7 @@ from pgpool_recovery.facts.rejection import Rejection
 from pgpool_recovery.facts.step.transfer import Rewind
 from pgpool_recovery.plan.broken_archive import usable_restore_command
 from pgpool_recovery.plan.divergence import Copied, Diverged, fork_of
+from pgpool_recovery.plan.fetch_ahead import notes_on_none_ahead
 from pgpool_recovery.plan.from_archive import (
     from_archive,
     gap_from,
@@ -90,7 +91,10 @@ def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
             situation, changes, hold_from=begin, restore_command=set_command(archive)
         ),
         needed_segment=None if archive is None else held,
-        notes=() if archive is None else notes_on_source(situation, archive),
+        notes=(
+            *(() if archive is None else notes_on_source(situation, archive)),
+            *notes_on_none_ahead(archive),
+        ),
         from_archive=archive,
     )
 

@@ -15,6 +15,7 @@ from pgpool_recovery.plan.fetch_ahead import (
     MOST_WAITING_BYTES,
     fetch_ahead,
     notes_on_ahead,
+    notes_on_none_ahead,
     tried_at_once,
 )
 from pgpool_recovery.plan.situation import Situation
@@ -98,6 +99,13 @@ def test_note_says_the_bounds() -> None:
     (note,) = notes_on_ahead(made(spare=SEGMENT))
     assert "1 of them at a time" in note
     assert note.endswith("at most 1 file waits in pg_wal")
+
+
+def test_methods_that_fetch_nothing_ahead_say_so() -> None:
+    assert notes_on_none_ahead(None) == ()
+    assert notes_on_none_ahead(source(LEAST_FILES - 1)) == ()
+    (note,) = notes_on_none_ahead(source(LEAST_FILES))
+    assert note.endswith("only catch-up fetches WAL ahead")
 
 
 def test_files_that_the_node_has_itself() -> None:

@@ -3,6 +3,11 @@
 A file is offered to the server only once it has passed the checks that the files passed by which
 the archive was tried. Whatever goes wrong here, the server still has its own command: it asks by
 itself for each file that it is not offered.
+
+That command must not be refused because of the calls made here: sshd drops logins if too many are
+under way (MaxStartups), ssh then exits with status 255, and any status above 125 ends the server
+(RestoreArchivedFile in xlogarchive.c). So nothing is called while the server may run it: before it
+replays, and for a file that did not come while there were other calls.
 """
 
 import heapq
@@ -15,18 +20,22 @@ from contextlib import suppress
 from pathlib import Path
 
 from pgpool_recovery.agent.ahead.setting import put_back_or_tell, set_line, spool_of, why
-from pgpool_recovery.agent.directory.ahead_line import DECLINED, PART
+from pgpool_recovery.agent.directory.ahead_line import ASKED, DECLINED, PART
 from pgpool_recovery.agent.directory.modes import directory_mode, file_mode
 from pgpool_recovery.agent.directory.workspace import remove
 from pgpool_recovery.agent.observe.restore_command import RestoreCommand, opened
+from pgpool_recovery.domain.control_file import CONTROL_FILE
 from pgpool_recovery.domain.error import Cancelled, RecoveryError
 from pgpool_recovery.domain.event import Say
+from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.wal import file_of_segment
 from pgpool_recovery.domain.wal_page import LONG_HEADER_BYTES
 from pgpool_recovery.facts.archived_wal import WAL_NAME, FetchAhead, FetchedWal, WalOfPrimary
 from pgpool_recovery.facts.own_wal import covering
+from pgpool_recovery.host import lock
 from pgpool_recovery.host.pidfile import read_pid_file
 from pgpool_recovery.host.stop import Stop
+from pgpool_recovery.plan.fetch_ahead import MOST_KEPT
 from pgpool_recovery.plan.from_archive import odd
 
 TICK_S = 0.05
@@ -49,7 +58,14 @@ class Ahead:
         """Segments whose fetch failed while there were others at the same time; a heap."""
         self._at_once = ahead.at_once
         self._running = 0
+        self._held: int | None = None
+        """The descriptor that holds the lock of the spool; None if the spool is not ours."""
+        self._control_before: int | None = None
+        """When the control file was last written before the server was started."""
+        self._replays = False
         self._threads: list[threading.Thread] = []
+        self._left = 0
+        """How many of the threads have not ended."""
         self._offered = 0
 
     def begin(self) -> None:
@@ -59,7 +75,10 @@ class Ahead:
         """
         try:
             self._spool.mkdir()
+            self._held = lock.lock(self._spool)  # First, as `put_right` of others would remove it.
             self._spool.chmod(directory_mode(self._data))
+            self._control_before = self._control_written()
+            self._part(self._ahead.first).mkdir()  # For this one, the server waits from the start.
             set_line(self._data, self._ahead, self._left_out())
         except (OSError, RecoveryError) as error:
             self._tell(f"no WAL is fetched ahead: {why(error)}")
@@ -69,10 +88,13 @@ class Ahead:
         )
         for _ in range(self._at_once):
             thread = threading.Thread(target=self._work, daemon=True)
+            with self._changing:
+                self._left += 1
             try:
                 thread.start()
             except RuntimeError as error:  # The system allows no more of them.
                 self._tell(f"{len(self._threads)} files at a time are fetched ahead: {error}")
+                self._one_less()
                 return
             self._threads.append(thread)
 
@@ -91,16 +113,19 @@ class Ahead:
         deadline = time.monotonic() + ENDS_WITHIN_S
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
-        put_back_or_tell(self._data, self._tell)
+        if self._held is not None:
+            put_back_or_tell(self._data, self._tell)
+            lock.unlock(self._held)
+            self._held = None
         if self._threads:
             self._tell(f"{self._offered} WAL files were fetched ahead")
 
     def _work(self) -> None:
         """Fetch one file after the other, until all are fetched or one cannot be."""
         try:
-            while (segment := self._claim()) is not None:
+            while (claim := self._claim()) is not None:
                 try:
-                    self._fetch(segment)
+                    self._fetch(claim)
                 finally:
                     with self._changing:
                         self._running -= 1
@@ -108,9 +133,24 @@ class Ahead:
             return
         except (OSError, RecoveryError) as error:
             self._give_up(why(error))
+        finally:
+            self._one_less()
 
-    def _claim(self) -> int | None:
-        """Return the segment to fetch next, once there is room for it; None if there is none.
+    def _one_less(self) -> None:
+        """A thread has ended; with the last one, the server need not wait for anything any more.
+
+        Not earlier: it would run its own command while calls of ours are still being ended.
+        """
+        with self._changing:
+            self._left -= 1
+            if self._left:
+                return
+        with suppress(OSError):  # A process of the command may still write there.
+            for part in self._spool.glob(f"*{PART}"):
+                remove(part)
+
+    def _claim(self) -> "Claim | None":
+        """Return what to fetch next, once it may be fetched; None if there is nothing.
 
         From then on the server waits for it.
         """
@@ -119,37 +159,61 @@ class Ahead:
             with self._changing:
                 if not self._again and self._next > self._ahead.last:
                     return None
-                if self._running < self._at_once and self._has_room():
+                # There was room for one that is fetched again, and what waits is behind it.
+                most = self._may_run()
+                if self._running < most and (self._again or self._has_room()):
                     segment = heapq.heappop(self._again) if self._again else self._next
                     self._next = max(self._next, segment + 1)
-                    self._part(segment).mkdir(exist_ok=True)  # Something may have been left in it.
+                    self._part(segment).mkdir(exist_ok=True)
                     self._running += 1
-                    return segment
+                    return Claim(segment, is_alone=most == 1)
             self._stop.wait(TICK_S)
+
+    def _may_run(self) -> int:
+        """Return how many calls may be under way now.
+
+        Until the server replays, it runs its own command for history files, last of all before it
+        writes the control file for the first time (StartupXLOG). It may need the first file before
+        that, for its checkpoint; then that is fetched alone, while the server waits. And where it
+        has more WAL itself than the line declines, it asks for that, too, before the first file.
+        """
+        if self._replays:
+            return self._at_once
+        is_asked = (self._spool / ASKED).exists()
+        asks_for_own = self._ahead.first - self._ahead.kept_from >= MOST_KEPT
+        has_begun = self._control_written() != self._control_before
+        self._replays = has_begun and (is_asked or not asks_for_own)
+        if self._replays:
+            return self._at_once
+        return 1 if is_asked and self._next == self._ahead.first else 0
+
+    def _control_written(self) -> int:
+        """Return when the control file was last written, in nanoseconds."""
+        return (self._data / CONTROL_FILE).stat().st_mtime_ns
 
     def _has_room(self) -> bool:
         """Return whether another file may be fetched; the server's own files come first."""
-        waiting = [one for one in self._spool.iterdir() if not one.name.startswith(DECLINED)]
+        others = (DECLINED, ASKED, lock.LOCK_NAME)
+        waiting = [one for one in self._spool.iterdir() if not one.name.startswith(others)]
         size = self._ahead.of_primary.segment_bytes
         is_free = shutil.disk_usage(self._spool).free > (self._ahead.at_once + 2) * size
         return len(waiting) < self._ahead.most and is_free
 
-    def _fetch(self, segment: int) -> None:
-        """Fetch a file and offer it to the server, or see to it that the server need not wait."""
-        is_alone = self._at_once == 1
+    def _fetch(self, claim: "Claim") -> None:
+        """Fetch a file and offer it to the server, or see to it that it is fetched once more."""
+        segment = claim.segment
         part, name = self._part(segment), _name(segment, self._ahead.of_primary)
-        try:
-            fault = self._brought(name, part / WAL_NAME)
-            if fault is None:
-                (part / WAL_NAME).chmod(file_mode(self._data))
-                (part / WAL_NAME).rename(self._spool / name)
-                with self._changing:
-                    self._offered += 1
-                return
-        finally:
-            with suppress(OSError):  # The command has left a process that still writes there.
+        with suppress(OSError):  # The command has left a process that still writes there.
+            _empty(part)
+        fault = self._brought(name, part / WAL_NAME)
+        if fault is None:
+            (part / WAL_NAME).chmod(file_mode(self._data))
+            (part / WAL_NAME).rename(self._spool / name)
+            with self._changing:
+                self._offered += 1
+            with suppress(OSError):
                 remove(part)
-        if is_alone:
+        elif claim.is_alone:
             self._give_up(f"the command did not bring {name}: {fault}")
         else:
             self._slow_down(segment, f"the command did not bring {name}: {fault}")
@@ -164,7 +228,10 @@ class Ahead:
         return odd(_seen(name, place), ahead.of_primary)
 
     def _slow_down(self, segment: int, reason: str) -> None:
-        """Go on with one file at a time: an archive need not bear several calls at once."""
+        """Go on with one file at a time: an archive need not bear several calls at once.
+
+        The server goes on waiting for the file, since it would be refused as well.
+        """
         with self._changing:
             heapq.heappush(self._again, segment)
             if self._at_once == 1:
@@ -181,6 +248,14 @@ class Ahead:
         return self._spool / f"{name}{PART}"
 
 
+@record
+class Claim:
+    """A segment that is fetched now, and whether there is no other call meanwhile."""
+
+    segment: int
+    is_alone: bool
+
+
 def begin_ahead(ahead: FetchAhead | None, data_directory: str, tell: Say) -> Ahead | None:
     """Fetch ahead for a server that is about to be started; None if nothing is."""
     data = Path(data_directory).resolve()
@@ -189,6 +264,12 @@ def begin_ahead(ahead: FetchAhead | None, data_directory: str, tell: Say) -> Ahe
     made = Ahead(ahead, data, tell)
     made.begin()
     return made
+
+
+def _empty(part: Path) -> None:
+    """Remove what an earlier call has left where a file is to be put."""
+    for entry in part.iterdir():
+        remove(entry)
 
 
 def _name(segment: int, of_primary: WalOfPrimary) -> str:

@@ -21,9 +21,10 @@ from pgpool_recovery.agent.directory.configuration import (
 )
 from pgpool_recovery.agent.directory.workspace import remove
 from pgpool_recovery.domain.data_directory import AUTO_CONFIGURATION
-from pgpool_recovery.domain.error import RecoveryError, Refused, reason_of
+from pgpool_recovery.domain.error import Busy, RecoveryError, Refused, reason_of
 from pgpool_recovery.domain.event import Say
 from pgpool_recovery.files.text import lines_of
+from pgpool_recovery.host import lock
 from pgpool_recovery.host.setting_source import LINE, plain
 
 if TYPE_CHECKING:
@@ -104,22 +105,40 @@ def is_right(data: Path) -> bool:
         text = read_configuration_file(data / AUTO_CONFIGURATION) or ""
     except OSError:  # Nor could it be put back.
         return True
-    return own_command_in(_value(text) or "") is None and not spool_of(data).exists()
+    spool = spool_of(data)
+    is_left = own_command_in(_value(text) or "") is not None or spool.exists()
+    return not is_left or lock.is_locked(spool)
 
 
 def put_right(data: Path, tell: Say) -> None:
     """Set the server's own command again if an interrupted recovery could not, and say so.
 
-    A directory that cannot be read is reported when it is observed, not here.
+    What belongs to a recovery that still runs stays: it holds the lock of its spool. A directory
+    that cannot be read is reported when it is observed, not here.
     """
     try:
-        is_set_back = is_trusted(data) and (data / "pg_wal").is_dir() and put_back(data)
+        is_set_back = is_trusted(data) and (data / "pg_wal").is_dir() and _put_back_left(data)
+    except Busy:
+        tell("another recovery of this node fetches WAL ahead for its server; that goes on")
+        return
     except (OSError, RecoveryError) as error:
         if os.path.lexists(spool_of(data)):
             tell(f"restore_command could not be set back: {why(error)}")
         return
     if is_set_back:
         tell("restore_command is again what it was before an interrupted recovery")
+
+
+def _put_back_left(data: Path) -> bool:
+    """Do what `put_back` does; raise Busy if a recovery that still runs needs what is there."""
+    spool = spool_of(data)
+    if not spool.is_dir():  # Not even something to lock; a recovery removes it last but one.
+        return put_back(data)
+    held = lock.lock(spool)
+    try:
+        return put_back(data)
+    finally:
+        lock.unlock(held)
 
 
 def _remove(spool: Path) -> None:

@@ -119,7 +119,7 @@ class ServerAnswers:
 
         self._guard.watch(request)
         put_right(Path(request.data_directory).resolve(), self._say)
-        if request.ahead is not None:
+        if request.ahead is not None and self._ahead is None:
             from pgpool_recovery.agent.ahead.fetch import begin_ahead
 
             self._ahead = begin_ahead(request.ahead, request.data_directory, self._say)

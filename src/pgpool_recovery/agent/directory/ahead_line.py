@@ -19,6 +19,8 @@ PART = ".part"
 """The suffix of the directory that is there while a file is being fetched."""
 DECLINED = "declined"
 """How the names begin of what is there for a file that was left out."""
+ASKED = "asked"
+"""The name of the directory that is there once the server has waited for a file."""
 TICK_S = 0.02
 MARKS = (
     ": pgpool_recovery fetches ahead",
@@ -44,9 +46,10 @@ def line_of(own: OwnCommand, left_out: Iterable[str], pid: int, wait_s: float) -
     pg_wal, or by streaming. For each name the line fails twice, since a server asks twice before it
     streams: when it reads ahead (recovery_prefetch), and when it replays. If it does not find the
     file elsewhere, it asks again, and its own command is run for that, too. `wait_s` limits the
-    wait for a file that is being fetched.
+    wait for a file that is being fetched. That the server waits for one is left to be seen there.
     """
     taken = (
+        f"test -d {SPOOL}/%f{PART} && mkdir {SPOOL}/{ASKED} 2>/dev/null; "
         f"n=0; while test -d {SPOOL}/%f{PART} && ! test -f {SPOOL}/%f && "
         f"test $n -lt {round(wait_s / TICK_S)} && "
         f"kill -0 {pid}; do n=$((n+1)); sleep {TICK_S}; done 2>/dev/null; "

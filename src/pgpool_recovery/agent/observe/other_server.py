@@ -6,6 +6,8 @@ that was made with its links (``cp -a``). Every method would empty it, or replac
 
 import os
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 
 from pgpool_recovery.domain.control_file import CONTROL_FILE
@@ -14,18 +16,23 @@ from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.domain.record import replace
 from pgpool_recovery.facts.facts import FileIdentity, PlaceFacts
 from pgpool_recovery.files.process_table import processes
+from pgpool_recovery.host.command_line import directory_of_last_start
 from pgpool_recovery.host.filesystem import identity_of
 from pgpool_recovery.host.pidfile import read_pid_file
 from pgpool_recovery.host.version_file import VERSION_FILE
 from pgpool_recovery.in_server.pid_file import PID_FILE_NAME
 
+MOST_BESIDE = 1000
+"""How many directories beside the data directory are looked at."""
+
 
 def see_others(data: Path) -> Callable[[PlaceFacts], PlaceFacts]:
     """Return what adds to a place of this data directory (resolved) whether another server has it.
 
-    That is known of a place inside another data directory, and of one that a server uses which runs
-    as our user on this host. A server that is stopped, and whose own links lead to the same place,
-    is not found: its directory may as well be an old copy that nobody needs.
+    That is known of a place inside another data directory, of one that a server uses which runs as
+    our user on this host, and of one that a server has which is stopped and is near: the one of
+    which this directory is a copy, or one beside it. A directory that merely has the same links
+    may be an old copy that nobody needs. It is a server's if one was last started there.
     """
     used = _used(data)
 
@@ -39,7 +46,7 @@ def see_others(data: Path) -> Callable[[PlaceFacts], PlaceFacts]:
 def _used(data: Path) -> Mapping[FileIdentity, str]:
     """Return which data directory each WAL and tablespace directory of the other servers is of."""
     found = {}
-    for other in _running(data):
+    for other in (*_stopped(data), *_running(data)):
         for directory in (other / WAL, *(other / LINKS).glob("*/PG_*")):
             identity = identity_of(directory)
             if identity is not None:
@@ -47,10 +54,41 @@ def _used(data: Path) -> Mapping[FileIdentity, str]:
     return found
 
 
+def _stopped(data: Path) -> Iterator[Path]:
+    """Yield the data directories of other servers that need not be running."""
+    own = identity_of(data)
+    for directory in filter(_is_ours, _near(data)):
+        started = directory_of_last_start(directory)
+        is_there = started is not None and identity_of(started) == identity_of(directory)
+        if is_there and _is_data_directory(directory) and identity_of(directory) != own:
+            yield directory
+
+
+def _is_ours(directory: Path) -> bool:
+    """Return whether our user owns it: what others write is not read."""
+    try:
+        return directory.stat().st_uid == os.geteuid()
+    except OSError:
+        return False
+
+
+def _near(data: Path) -> Iterator[Path]:
+    """Yield where another server may have its data: as in /srv/data2, /srv/node2/data, 16/main."""
+    original = directory_of_last_start(data)
+    if original is not None:
+        yield original
+    with suppress(OSError):
+        yield from islice(data.parent.iterdir(), MOST_BESIDE)
+    with suppress(OSError):
+        for beside in islice(data.parent.parent.iterdir(), MOST_BESIDE):
+            yield beside / data.name
+
+
 def _running(data: Path) -> Iterator[Path]:
     """Yield the data directories of the other servers: each process of one works in it."""
+    own = identity_of(data)
     for directory in sorted(set(_working_directories())):
-        if directory != data and (directory / PID_FILE_NAME).exists():
+        if identity_of(directory) != own and (directory / PID_FILE_NAME).exists():
             try:
                 server = read_pid_file(directory)
             except Refused:  # No server of our user has written it.
@@ -72,7 +110,11 @@ def _working_directories() -> Iterator[Path]:
 def _around(place: Path, data: Path) -> str | None:
     """Return the data directory, other than this one, that a place lies in."""
     for parent in place.parents:
-        marks = (parent / VERSION_FILE, parent / CONTROL_FILE)
-        if parent != data and all(os.access(mark, os.F_OK) for mark in marks):
+        if parent != data and _is_data_directory(parent):
             return str(parent)
     return None
+
+
+def _is_data_directory(directory: Path) -> bool:
+    marks = (directory / VERSION_FILE, directory / CONTROL_FILE)
+    return all(os.access(mark, os.F_OK) for mark in marks)

@@ -13,13 +13,15 @@ import pytest
 
 from pgpool_recovery.agent.ahead import fetch, setting
 from pgpool_recovery.agent.ahead.fetch import Ahead
-from pgpool_recovery.agent.ahead.setting import put_back
-from pgpool_recovery.agent.directory.ahead_line import SPOOL
+from pgpool_recovery.agent.ahead.setting import put_back, put_right
+from pgpool_recovery.agent.directory.ahead_line import ASKED, DECLINED, SPOOL
 from pgpool_recovery.agent.observe.restore_command import with_words
 from pgpool_recovery.agent.server import running
+from pgpool_recovery.domain.control_file import CONTROL_FILE
 from pgpool_recovery.domain.wal import History, TimelineId
 from pgpool_recovery.domain.wal_page import HAS_LONG_HEADER, MAGICS
 from pgpool_recovery.facts.archived_wal import FetchAhead, WalOfPrimary
+from pgpool_recovery.host.lock import LOCK_NAME
 from pgpool_recovery.host.setting_source import find_sources
 from tests.harness.until import until
 
@@ -43,6 +45,8 @@ def wal_file(segment: int, system: int = 4711) -> bytes:
 def data(tmp_path: Path) -> Path:
     made = tmp_path / "data"
     (made / "pg_wal").mkdir(parents=True)
+    (made / "global").mkdir()
+    (made / CONTROL_FILE).write_text("of before")
     made.chmod(0o700)
     (made / AUTO).write_text("work_mem = '8MB'\n")
     return made
@@ -69,13 +73,23 @@ class Fetching:
         limits = (10.0, FIRST - 1, FIRST, LAST, at_once, most, OF_PRIMARY)
         self.ahead = Ahead(FetchAhead(self.command, *limits), data, self.told.append)
 
+    def begin(self) -> None:
+        """Begin, and have the server begin to replay."""
+        self.ahead.begin()
+        self.replay()
+
+    def replay(self) -> None:
+        """Write the control file, as a server does when it begins to replay."""
+        os.utime(self.data / CONTROL_FILE, ns=(0, time.time_ns()))
+
     @property
     def called(self) -> list[str]:
         return [line.split()[1] for line in self.calls.read_text().splitlines()]
 
     @property
     def waiting(self) -> list[str]:
-        return sorted(file.name for file in (self.data / SPOOL).iterdir())
+        there = [file.name for file in (self.data / SPOOL).iterdir()]
+        return sorted(one for one in there if not one.startswith((ASKED, DECLINED, LOCK_NAME)))
 
     @property
     def line(self) -> str | None:
@@ -98,7 +112,7 @@ class Fetching:
 def fetching(request: pytest.FixtureRequest, data: Path, archive: Path) -> Iterator[Fetching]:
     command, at_once, most = getattr(request, "param", ("cp ARCHIVE/%f %p", 4, 32))
     made = Fetching(data, archive, command, at_once, most)
-    made.ahead.begin()
+    made.begin()
     yield made
     made.ahead.end()
 
@@ -172,6 +186,107 @@ def test_archive_that_bears_only_one_call(fetching: Fetching) -> None:
     assert "exit status 5" in slower
 
 
+@given(f"test %f != {name(FIRST)} || exit 9; cp ARCHIVE/%f %p")
+def test_first_file_that_does_not_come(fetching: Fetching) -> None:
+    until(lambda: "no more" in "".join(fetching.told), within_s=SOON_S, what="it to give up")
+    assert fetching.take(FIRST) == 9
+
+
+def test_nothing_is_called_until_the_server_replays(data: Path, archive: Path) -> None:
+    """Before that it runs its own command, for history files."""
+    fetching = Fetching(data, archive, "cp ARCHIVE/%f %p", 4, 32)
+    fetching.ahead.begin()
+    time.sleep(0.3)
+    assert fetching.called == []
+    assert fetching.waiting == [f"{ALL[0]}.part"], "from now on the server waits for it"
+    fetching.replay()
+    wait_for(fetching, ALL)
+    fetching.ahead.end()
+
+
+def test_file_that_the_server_needs_before_it_replays(data: Path, archive: Path) -> None:
+    """It comes alone, as the server may ask for history files after it."""
+    fetching = Fetching(data, archive, "cp ARCHIVE/%f %p", 4, 32)
+    fetching.ahead.begin()
+    assert fetching.take(FIRST) == 0
+    time.sleep(0.3)
+    assert fetching.called == [ALL[0]]
+    fetching.replay()
+    wait_for(fetching, ALL[1:])
+    fetching.ahead.end()
+
+
+def test_server_that_asks_for_much_that_it_has_itself(
+    data: Path, archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It does so with its own command, as the line does not decline that much."""
+    monkeypatch.setattr(fetch, "MOST_KEPT", 1)
+    fetching = Fetching(data, archive, "cp ARCHIVE/%f %p", 4, 32)
+    fetching.begin()
+    time.sleep(0.3)
+    assert fetching.called == []
+    assert fetching.take(FIRST) == 0
+    wait_for(fetching, ALL[1:])
+    fetching.ahead.end()
+
+
+def test_server_waits_for_a_file_whose_call_was_refused(data: Path, archive: Path) -> None:
+    """Its own call would be refused as well, and end it, as long as there are others."""
+    third = name(FIRST + 2)
+    slow = f"while ! test -e ../go; do sleep 0.02; done; cp {archive}/%f %p"
+    command = (
+        f"test %f != {third} -o -e ../refused && {{ {slow}; }} || {{ >../refused; exit 255; }}"
+    )
+    fetching = Fetching(data, archive, command, 3, 32)
+    fetching.begin()
+    until(lambda: "exit status 255" in "".join(fetching.told), within_s=SOON_S, what="a refusal")
+    statuses: list[int] = []
+    server = threading.Thread(target=lambda: statuses.append(fetching.take(FIRST + 2)))
+    server.start()
+    time.sleep(0.3)
+    assert fetching.called.count(third) == 1, "neither by the server nor by us"
+    (data.parent / "go").touch()
+    server.join(SOON_S)
+    assert statuses == [0]
+    assert fetching.called.count(third) == 2
+    fetching.ahead.end()
+
+
+def test_call_that_had_others_beside_it_does_not_count_as_alone(data: Path, archive: Path) -> None:
+    """Even if one of them fails before it begins."""
+    ahead, told = (made := Fetching(data, archive, "exit 255", 2, 32)).ahead, made.told
+    (data / SPOOL).mkdir()
+    ahead._replays = True
+    claims = [ahead._claim(), ahead._claim()]
+    for claim in claims:
+        assert claim is not None
+        ahead._fetch(claim)
+    assert ["one file at a time" in line for line in told] == [True], told
+
+
+def test_server_waits_until_all_calls_have_ended(
+    data: Path, archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When it is given up, the others are still being ended."""
+
+    def fails(_: Path) -> int:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(fetch, "file_mode", fails)
+    first, second = ALL[:2]
+    stubborn = "echo $$ > ../pid; trap '' TERM; while :; do sleep 0.02; done"
+    own = f"kill -0 $(cat ../pid) 2>/dev/null && exit 7; cp {archive}/%f %p"
+    ours = f"while ! test -s ../pid; do sleep 0.02; done; cp {archive}/%f %p"
+    is_ours = "case %p in *ahead*)"
+    command = f"test %f = {first} && {{ {stubborn}; }}; {is_ours} {ours};; *) {own};; esac"
+    fetching = Fetching(data, archive, command, 2, 32)
+    fetching.begin()
+    until(lambda: "no more" in "".join(fetching.told), within_s=SOON_S, what="it to give up")
+    assert fetching.take(FIRST + 1) == 0, f"{second} is not asked for while {first} is"
+    assert fetching.called.count(second) == 2
+    fetching.ahead.end()
+
+
 @pytest.mark.parametrize(
     "command",
     [
@@ -189,9 +304,9 @@ def test_what_is_not_the_file_is_not_offered(data: Path, archive: Path, command:
     (archive / "other").write_bytes(wal_file(4, system=4712))
     whole = f"test %f = {name(3)} && cp ARCHIVE/%f %p || {{ {command}; }}"
     fetching = Fetching(data, archive, whole, 4, 32)
-    fetching.ahead.begin()
+    fetching.begin()
     until(lambda: "no more" in "".join(fetching.told), within_s=SOON_S, what="it to give up")
-    assert fetching.waiting == [name(3)]
+    wait_for(fetching, [name(3)])
     fetching.ahead.end()
 
 
@@ -203,7 +318,7 @@ def test_own_command_is_put_back(data: Path, archive: Path, has_own: bool) -> No
         quoted = fetching.command.replace("'", "''")
         text += f"restore_command = '{quoted}'\n"
     (data / AUTO).write_text(text)
-    fetching.ahead.begin()
+    fetching.begin()
     assert fetching.line is not None
     assert "fetches ahead" in fetching.line
     fetching.ahead.end()
@@ -215,17 +330,37 @@ def test_own_command_is_put_back_after_a_kill(data: Path, archive: Path) -> None
     fetching = Fetching(data, archive, "cp ARCHIVE/%f %p", 4, 32)
     child = os.fork()
     if child == 0:
-        fetching.ahead.begin()
+        fetching.begin()
         wait_for(fetching, ALL)
         os.kill(os.getpid(), 9)
     os.waitpid(child, 0)
     assert fetching.take(FIRST) == 0
     assert [fetching.take(LAST + 1) for _ in range(2)] == [1, 1], "so that it streams"
     assert fetching.take(LAST + 1) == 0
-    assert put_back(data)
+    put_right(data, fetching.told.append)
     assert (data / AUTO).read_text() == "work_mem = '8MB'\n"
     assert not (data / SPOOL).exists()
     assert not put_back(data)
+
+
+def test_second_recovery_leaves_alone_what_the_first_needs(fetching: Fetching) -> None:
+    """Neither its line nor its files, until it has ended or was killed."""
+    wait_for(fetching, ALL)
+    line, told = fetching.line, list[str]()
+    put_right(fetching.data, told.append)
+    second = Ahead(fetching.ahead._ahead, fetching.data, told.append)
+    second.begin()
+    second.end()
+    assert told[0].startswith("another recovery of this node fetches WAL ahead")
+    assert told[1].startswith("no WAL is fetched ahead: ")
+    assert len(told) == 2
+    assert fetching.line == line
+    assert fetching.waiting == ALL
+    fetching.ahead.end()
+    assert not (fetching.data / SPOOL).exists()
+    second.begin()
+    assert (fetching.data / SPOOL).exists(), "nothing of the first one is left"
+    second.end()
 
 
 def test_line_that_another_has_set_meanwhile_stays(fetching: Fetching) -> None:
@@ -238,7 +373,7 @@ def test_line_that_another_has_set_meanwhile_stays(fetching: Fetching) -> None:
 def test_command_that_the_server_would_not_use(data: Path, archive: Path, own: str) -> None:
     (data / AUTO).write_text(f"restore_command = '{own}'\n")
     fetching = Fetching(data, archive, "cp ARCHIVE/%f %p", 4, 32)
-    fetching.ahead.begin()
+    fetching.begin()
     fetching.ahead.end()
     assert (data / AUTO).read_text() == f"restore_command = '{own}'\n"
     assert not (data / SPOOL).exists()
@@ -248,7 +383,7 @@ def test_command_that_the_server_would_not_use(data: Path, archive: Path, own: s
 
 def test_call_that_hangs_is_ended_with_us(data: Path, archive: Path) -> None:
     fetching = Fetching(data, archive, "sleep 600", 4, 32)
-    fetching.ahead.begin()
+    fetching.begin()
     until(lambda: len(fetching.called) == 4, within_s=SOON_S, what="four calls")
     began = time.monotonic()
     fetching.ahead.end()
@@ -274,7 +409,7 @@ def test_what_waits_goes_even_if_the_line_cannot(
 ) -> None:
     """It may be what fills the disk."""
     fetching = Fetching(data, archive, "cp ARCHIVE/%f %p", 4, 32)
-    fetching.ahead.begin()
+    fetching.begin()
     wait_for(fetching, [name(segment) for segment in range(FIRST, LAST + 1)])
 
     def fails(*_: object) -> None:
@@ -295,7 +430,7 @@ def test_too_few_threads_are_no_failure(
 
     monkeypatch.setattr(threading.Thread, "start", fails)
     fetching = Fetching(data, archive, "cp ARCHIVE/%f %p", 4, 32)
-    fetching.ahead.begin()
+    fetching.begin()
     assert fetching.told[-1] == "0 files at a time are fetched ahead: can't start new thread"
     fetching.ahead.end()
     assert fetching.line is None
@@ -312,7 +447,7 @@ def test_what_cannot_be_removed_ends_nothing(
     monkeypatch.setattr(fetch, "remove", fails)
     failing_once = f"test -e failed || {{ touch failed; exit 1; }}; cp {archive}/%f %p"
     fetching = Fetching(data, archive, failing_once, 4, 64)
-    fetching.ahead.begin()
+    fetching.begin()
     wanted = {name(segment) for segment in range(FIRST, LAST + 1)}
     until(lambda: wanted <= {*fetching.waiting}, within_s=SOON_S, what="all files to wait")
     fetching.ahead.end()

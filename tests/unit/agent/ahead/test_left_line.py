@@ -12,6 +12,7 @@ from pgpool_recovery.agent.directory.ahead_line import SPOOL, OwnCommand, line_o
 from pgpool_recovery.agent.directory.configuration import with_settings
 from pgpool_recovery.domain.error import RecoveryError
 from pgpool_recovery.domain.event import Event, Said
+from pgpool_recovery.host import lock
 from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.talk.protocol import Request
 from pgpool_recovery.talk.request.directory import IsTidy, Tidy
@@ -57,6 +58,21 @@ def test_own_command_is_put_back_once(data: Path, number: int) -> None:
     assert text == with_settings("", {"restore_command": OWN})
     assert list((data / "pg_wal").iterdir()) == []
     assert AGAIN not in answered(request)
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_what_a_recovery_needs_that_still_runs_stays(data: Path, number: int) -> None:
+    before = (data / "postgresql.auto.conf").read_text()
+    held = lock.lock(data / SPOOL)
+    assert answered(requests(data)[number]) == [
+        "another recovery of this node fetches WAL ahead for its server; that goes on"
+    ]
+    assert (data / "postgresql.auto.conf").read_text() == before
+    assert len(list((data / SPOOL).iterdir())) == 2
+    assert Answers(Stop(), lambda _: None).result_of(IsTidy(str(data)))
+    lock.unlock(held)
+    assert not Answers(Stop(), lambda _: None).result_of(IsTidy(str(data)))
+    assert AGAIN in answered(requests(data)[number])
 
 
 def test_directory_into_which_others_can_write_is_left_alone(data: Path) -> None:

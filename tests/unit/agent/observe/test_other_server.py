@@ -8,8 +8,12 @@ from pathlib import Path
 import pytest
 
 from pgpool_recovery.agent.directory.place import observe_place
+from pgpool_recovery.agent.observe import other_server
 from pgpool_recovery.agent.observe.other_server import see_others
+from pgpool_recovery.facts.facts import FileIdentity
+from pgpool_recovery.host.filesystem import identity_of
 from pgpool_recovery.in_server.pid_file import PID_FILE_NAME
+from tests.unit.other_server import NOBODY
 
 VERSION = "PG_15_202209061"
 
@@ -85,6 +89,52 @@ def test_copy_that_nothing_runs_in_takes_none(host: Host) -> None:
             assert host.others() == (None, None)
         finally:
             process.kill()
+
+
+def started_in(data: Path, named: object) -> None:
+    """Leave in a data directory what the last start of a server leaves there."""
+    (data / "postmaster.opts").write_text(f'/usr/bin/postgres "-D" "{named}" "-c" "x=y"\n')
+
+
+@pytest.mark.parametrize("beside", ["../other2/data", "../own/data2", "../../far/away"])
+def test_server_that_is_stopped(host: Host, beside: str) -> None:
+    """Beside our own directory, in one like it, or where a copy of it was last started."""
+    there = (host.own.parent / beside).resolve()
+    there.parent.mkdir(parents=True, exist_ok=True)
+    host.other.rename(there)
+    started_in(there, there)
+    started_in(host.own, there)
+    assert host.others() == (str(there), str(there))
+    (host.own / "postmaster.opts").unlink()
+    is_near = "far" not in beside
+    assert host.others() == ((str(there),) * 2 if is_near else (None, None))
+
+
+def test_copy_in_which_no_server_was_started_takes_none(host: Host) -> None:
+    """It names the directory that it is a copy of, or none that can be found."""
+    for named in (host.own, "data", ".", "", f"{host.other}\0"):
+        started_in(host.other, named)
+        assert host.others() == (None, None)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, for a directory of another user")
+def test_what_another_user_writes_is_not_read(host: Host) -> None:
+    started_in(host.other, host.other)
+    os.chown(host.other, NOBODY, NOBODY)
+    assert host.others() == (None, None)
+
+
+def test_directory_that_is_mounted_twice_is_one(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started_in(host.other, host.other)
+    real = identity_of
+
+    def mounted_twice(path: Path) -> FileIdentity | None:
+        return real(host.own if path == host.other else path)
+
+    monkeypatch.setattr(other_server, "identity_of", mounted_twice)
+    assert host.others() == (None, None)
 
 
 def test_directory_inside_another_data_directory_is_of_that(host: Host) -> None:
