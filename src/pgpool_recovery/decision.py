@@ -169,10 +169,10 @@ def look_further(
 ) -> tuple[Facts, Decision]:
     """Observe what takes time and matters only to some plans; return the facts and the plan then.
 
-    The record is read for how fast earlier recoveries were, unless only WAL is moved. If the policy
-    has copies read from a standby, the standbys are examined; `unread` are those from which a copy
-    failed in this run, and why. For a full copy by ssh the link is measured, because its speed
-    decides whether compression pays off.
+    The record is read for how fast earlier recoveries were, unless only little WAL is moved. If the
+    policy has copies read from a standby, the standbys are examined; `unread` are those from which
+    a copy failed in this run, and why. For a full copy by ssh the link is measured, because its
+    speed decides whether compression pays off.
     """
     settings, agent = servers.settings, servers.agent
     if depends_on_paces(plan):

@@ -87,6 +87,27 @@ def test_recovery_that_succeeded_tells_how_fast_it_was(server: Server) -> None:
     assert pace == Pace("basebackup", 1, "server1", "/data", 8000, 80.0, pace.after_s)
 
 
+@pytest.mark.parametrize(
+    ("method", "size", "kind", "is_told"),
+    [
+        ("catch-up", 8000, "archive", True),
+        ("command", 0, "zfs", True),
+        ("command", 0, None, True),
+        ("basebackup", 0, None, False),
+    ],
+)
+def test_work_of_the_plan_that_was_carried_out(
+    server: Server, method: str, size: int, kind: str | None, *, is_told: bool
+) -> None:
+    """Of the kind of that plan, not of one before it that failed in the same run."""
+    failed = PlanMade("command", (), Work(2, 0, kind="lvm"))
+    story = [failed, PlanMade(method, (), Work(2, size, kind=kind)), *COPY[1:]]
+    assert carry_out(story=story) == []
+    assert carry_out(REMOTE_START, [Finished("it accepts connections", 1.0)]) == []
+    found = [(pace.method, pace.work_bytes, pace.kind) for pace in paces()]
+    assert found == ([(method, size, kind)] if is_told else [])
+
+
 def test_failed_recovery_and_one_of_unknown_size_tell_nothing(server: Server) -> None:
     with suppress(Refused), on_record(STAGE, Settings(), lambda _name: lambda _event: None) as run:
         for event in COPY[:6]:

@@ -23,10 +23,12 @@ from pgpool_recovery.domain.error import (
     Unreachable,
 )
 from pgpool_recovery.domain.node import NodeId, RecoveryRequest
+from pgpool_recovery.domain.record import replace
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.facts.policy import Method, Policy
 from pgpool_recovery.facts.rejection import Rejection
 from pgpool_recovery.facts.source import Source
+from pgpool_recovery.plan.duration import WORTH_TELLING_BYTES
 from pgpool_recovery.plan.ladder import make_plan
 from pgpool_recovery.plan.plan import Plan
 from tests.unit.plan.situation import TARGET, facts
@@ -193,7 +195,9 @@ def test_link_is_measured_when_a_faster_one_might_make_room(
 
 @pytest.mark.parametrize("method", [Method.CATCH_UP, Method.DELTA, Method.BASEBACKUP])
 def test_record_is_read_only_for_a_plan_that_says_how_long_it_takes(method: Method) -> None:
-    """A catch-up takes a second or two; it is spared another connection."""
+    """A catch-up of little WAL takes a second or two; it is spared another connection."""
     made = make_plan(TARGET, facts(), Policy(methods=(method,)))
     assert isinstance(made, Plan), made
-    assert decision.depends_on_paces(made) == (method is not Method.CATCH_UP)
+    assert decision.depends_on_paces(made)
+    little = replace(made, work_bytes=WORTH_TELLING_BYTES - 1)
+    assert decision.depends_on_paces(little) == (method is not Method.CATCH_UP)

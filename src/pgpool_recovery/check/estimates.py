@@ -11,7 +11,8 @@ def estimate(plan: Plan) -> str:
     moved = "" if plan.moved_bytes is None else f", about {pretty_size(plan.moved_bytes)}"
     if plan.duration is not None:
         return f"{plan.method}{moved or ','} in {plan.duration}"
-    return f"{plan.method}{moved}" + ("" if plan.work is None else f" ({NOT_KNOWN})")
+    is_told = plan.work is not None and plan.work.kind is None
+    return f"{plan.method}{moved}" + (f" ({NOT_KNOWN})" if is_told else "")
 
 
 def on(node: Target) -> str:

@@ -9,8 +9,9 @@ class Pace:
     """What the longest step of a recovery that succeeded worked through, and how long it took.
 
     `work_bytes` is the estimate of its plan, as it is for the plan that is judged by it: a method's
-    estimates are wrong in the same way each time. `work_s` is the duration of that step, and
-    `after_s` that of everything after it, up to the end of the recovery.
+    estimates are wrong in the same way each time; 0 if it had none. `work_s` is the duration of
+    that step, and `after_s` that of everything after it, up to the end of the recovery. `kind` is
+    that of its work.
     """
 
     method: str
@@ -20,11 +21,17 @@ class Pace:
     work_bytes: int
     work_s: float
     after_s: float
+    kind: str | None = None
 
     @property
     def bytes_per_s(self) -> float:
         """The rate of that step."""
         return self.work_bytes / self.work_s
+
+    @property
+    def whole_s(self) -> float:
+        """How long that step and everything after it took."""
+        return self.work_s + self.after_s
 
     @property
     def name(self) -> str:

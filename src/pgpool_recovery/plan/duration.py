@@ -20,6 +20,10 @@ WORKS: dict[Method, str] = {
     Method.BASEBACKUP: "full copy",
 }
 """The methods whose longest step is proportional to bytes that are known beforehand."""
+REPLAYS = (Method.REPOINT, Method.CATCH_UP)
+"""The methods that only have a server replay WAL."""
+FROM_ARCHIVE, STREAMED = "archive", "stream"
+"""The kinds of their work. A command's kind is its name in the settings."""
 BY_RATE = (Method.INCREMENTAL, Method.DELTA, Method.BASEBACKUP)
 """The methods that max_rate limits."""
 BY_LINK = (Method.REPOINT, Method.CATCH_UP, Method.REWIND, Method.INCREMENTAL, Method.BASEBACKUP)
@@ -27,6 +31,10 @@ BY_LINK = (Method.REPOINT, Method.CATCH_UP, Method.REWIND, Method.INCREMENTAL, M
 TELLS_FROM_S, TELLS_TIMES = 60.0, 10
 """A step that took so long tells how long any other takes. In a shorter one a good part may be what
 comes with each (a checkpoint, connections), so it tells only of up to so many times its bytes."""
+WORTH_TELLING_BYTES = 256 * 2**20
+"""Less WAL is replayed so soon that reading the record for a forecast would only delay it."""
+REPLAY_TELLS_FROM_S = 10.0
+"""A shorter one was mostly connections and the start of a server."""
 NOT_KNOWN = "no earlier recovery to judge by"
 
 
@@ -35,12 +43,13 @@ class Duration:
     """How long a plan will take, and how that is known.
 
     `work_s` is for its longest step, at `bytes_per_s`; `after_s` for what follows it, None if no
-    earlier recovery shows that. `why` says where the rate is from. `is_least`: it is a limit.
+    earlier recovery shows that. `why` says where the rate is from; without a rate, it took as long
+    the last time, whatever it moved. `is_least`: it is a limit.
     """
 
     work_s: float
     after_s: float | None
-    bytes_per_s: float
+    bytes_per_s: float | None
     why: str
     is_least: bool = False
 
@@ -51,17 +60,24 @@ class Duration:
 
     def __str__(self) -> str:
         word = "at least" if self.is_least else "about"
-        rate = pretty_rate(self.bytes_per_s)
-        return f"{word} {rough_duration(self.seconds)} ({self.why}: {rate})"
+        rate = "" if self.bytes_per_s is None else f": {pretty_rate(self.bytes_per_s)}"
+        return f"{word} {rough_duration(self.seconds)} ({self.why}{rate})"
 
 
-def duration_of(situation: Situation, method: Method, size_bytes: int | None) -> Duration | None:
+def duration_of(
+    situation: Situation, method: Method, size_bytes: int | None, kind: str | None = None
+) -> Duration | None:
     """Return how long a method takes that works through so many bytes; None if that is not known.
 
-    A rate on record counts before that of the link: it was that of the disks as well.
+    A rate on record counts before that of the link: it was that of the disks as well. `kind` is
+    that of the work.
     """
+    if method is Method.COMMAND:
+        return _of_command(situation, kind)
     if size_bytes is None:
         return None
+    if method in REPLAYS and (replay := _of_replay(situation, method, size_bytes, kind)):
+        return replay
     pace = pace_for(situation, method, size_bytes)
     facts, policy = situation.facts, situation.policy
     if pace is None:
@@ -75,6 +91,45 @@ def duration_of(situation: Situation, method: Method, size_bytes: int | None) ->
     )
     limit = _limit(policy, method, size_bytes, after_s=pace.after_s)
     return last if limit is None or limit.work_s <= last.work_s else limit
+
+
+def _of_command(situation: Situation, kind: str | None) -> Duration | None:
+    """Return how long a command of the user's took the last time that it recovered this node.
+
+    Nobody knows how much it moves, so it is not compared with what it did on another node.
+    """
+    for pace in situation.facts.paces:
+        is_same = pace.method == Method.COMMAND and pace.kind == kind
+        if is_same and pace.is_of(situation.target):
+            return Duration(pace.work_s, pace.after_s, None, f"as the last one by {kind}")
+    return None
+
+
+def _of_replay(
+    situation: Situation, method: Method, size_bytes: int, kind: str | None
+) -> Duration | None:
+    """Return how long a server takes to receive and replay so much WAL; None if nothing tells.
+
+    It is the same whether the server was started for it, after the last step, or was running, and
+    was waited for in that step.
+    """
+    found = [
+        pace
+        for pace in situation.facts.paces
+        if pace.method in REPLAYS and pace.kind == kind and pace.whole_s >= REPLAY_TELLS_FROM_S
+    ]
+    pace = min(found, key=lambda pace: not pace.is_of(situation.target), default=None)
+    if pace is None or size_bytes < WORTH_TELLING_BYTES:
+        return None
+    rate = pace.work_bytes / pace.whole_s
+    why = f"as the last {pace.method}{_from(kind)} of {pace.name}"
+    seconds = size_bytes / rate
+    work_s, after_s = (seconds, 0.0) if method is Method.REPOINT else (0.0, seconds)
+    return Duration(work_s, after_s, rate, why)
+
+
+def _from(kind: str | None) -> str:
+    return " from an archive" if kind == FROM_ARCHIVE else ""
 
 
 def pace_for(situation: Situation, method: Method, size_bytes: int) -> Pace | None:

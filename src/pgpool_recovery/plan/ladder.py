@@ -111,7 +111,7 @@ def _told(made: Plan, situation: Situation, passed: Iterable[PassedOver]) -> Pla
         notes=said,
         gives_up=lost,
         steps=steps,
-        duration=duration_of(situation, made.method, made.work_bytes),
+        duration=duration_of(situation, made.method, made.work_bytes, made.kind),
     )
 
 

@@ -20,12 +20,19 @@ from pgpool_recovery.facts.step.transfer import (
     Rewind,
     RunCommand,
 )
-from pgpool_recovery.plan.duration import NOT_KNOWN, Duration
+from pgpool_recovery.plan.duration import (
+    FROM_ARCHIVE,
+    NOT_KNOWN,
+    REPLAYS,
+    STREAMED,
+    WORTH_TELLING_BYTES,
+    Duration,
+)
 from pgpool_recovery.plan.meanwhile import WORTH_SAYING_BYTES, Meanwhile
 from pgpool_recovery.plan.space import Room
 
-WORKING = (CopyBaseBackup, Delta, Incremental, RestoreBackup, Rewind)
-"""The steps that take longest in their plans, and as long as there are bytes to work through."""
+WORKING = (CopyBaseBackup, Delta, Incremental, RestoreBackup, Rewind, RunCommand)
+"""The steps that take longest in their plans."""
 
 
 class OldData(Enum):
@@ -100,14 +107,31 @@ class Plan:
 
     @property
     def work(self) -> Work | None:
-        """The longest step; None if it is not known how much it works through."""
-        numbers = (n for n, step in enumerate(self.steps, 1) if isinstance(step, WORKING))
-        number = next(numbers, None)
-        if number is None or self.work_bytes is None:
+        """The longest step; None if nothing will tell how long such a step takes."""
+        number, size = self._number_of_work, self.work_bytes
+        if self.method is Method.COMMAND:
+            size = 0
+        elif self.method in REPLAYS and (size or 0) < WORTH_TELLING_BYTES:
+            return None
+        if number is None or size is None:
             return None
         if self.duration is None:
-            return Work(number, self.work_bytes)
-        return Work(number, self.work_bytes, self.duration.work_s, self.duration.after_s)
+            return Work(number, size, kind=self.kind)
+        return Work(number, size, self.duration.work_s, self.duration.after_s, self.kind)
+
+    @property
+    def _number_of_work(self) -> int | None:
+        if self.method in REPLAYS:
+            return len(self.steps)
+        numbers = (n for n, step in enumerate(self.steps, 1) if isinstance(step, WORKING))
+        return next(numbers, None)
+
+    @property
+    def kind(self) -> str | None:
+        """The kind of its work: only earlier work of the same kind tells how long it takes."""
+        if self.method in REPLAYS:
+            return STREAMED if self.from_archive is None else FROM_ARCHIVE
+        return self.own
 
     @property
     def point_of_no_return(self) -> Step | None:
@@ -141,7 +165,9 @@ class Plan:
         """Return how long it takes, if it has a step of which that could be known."""
         if self.duration is not None:
             return [f"it takes {self.duration}"]
-        return [] if self.work is None else [f"how long it takes is not known: {NOT_KNOWN}"]
+        if self.work is None or self.work.kind is not None:
+            return []
+        return [f"how long it takes is not known: {NOT_KNOWN}"]
 
     @property
     def _writes_much(self) -> bool:

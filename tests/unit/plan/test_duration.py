@@ -4,12 +4,14 @@ from typing import Any
 
 import pytest
 
+from pgpool_recovery.check.estimates import estimate
 from pgpool_recovery.domain.node import NodeId, Target
 from pgpool_recovery.domain.record import replace
 from pgpool_recovery.domain.work import Work
+from pgpool_recovery.facts.own_method import OwnMethod
 from pgpool_recovery.facts.pace import Pace
 from pgpool_recovery.facts.policy import Method, Policy, Rate
-from pgpool_recovery.plan.duration import Duration, duration_of
+from pgpool_recovery.plan.duration import FROM_ARCHIVE, NOT_KNOWN, STREAMED, Duration, duration_of
 from pgpool_recovery.plan.ladder import make_plan
 from pgpool_recovery.plan.meanwhile import meanwhile
 from pgpool_recovery.plan.plan import Plan
@@ -36,10 +38,23 @@ def of(
     target: Target = TARGET,
     link: float | None = None,
     max_rate: str | None = None,
+    kind: str | None = None,
 ) -> Duration | None:
     known = replace(facts(), paces=paces, link_bytes_per_s=link)
     policy = Policy(max_rate=None if max_rate is None else Rate(max_rate))
-    return duration_of(Situation(target, known, policy), method, size_bytes)
+    return duration_of(Situation(target, known, policy), method, size_bytes, kind)
+
+
+def replay(**changes: Any) -> Pace:
+    """Return a catch-up of node 1: 840 MB of WAL in 10 s, nearly all of it after the last step."""
+    last = pace(method=Method.CATCH_UP, work_bytes=840 * MB, work_s=0.5, after_s=9.5)
+    return replace(last, kind=STREAMED, **changes)
+
+
+def by_command(**changes: Any) -> Pace:
+    """Return a recovery of node 1 by the command "zfs": 90 s, and 30 s for the rest."""
+    last = pace(method=Method.COMMAND, work_bytes=0, work_s=90.0, after_s=30.0)
+    return replace(last, **({"kind": "zfs"} | changes))
 
 
 @pytest.mark.parametrize(
@@ -101,6 +116,67 @@ def test_what_tells(made: Duration | None, said: str) -> None:
     assert str(made) == said
 
 
+CATCH_UP: dict[str, Any] = {"method": Method.CATCH_UP, "kind": STREAMED}
+COMMAND: dict[str, Any] = {"method": Method.COMMAND, "kind": "zfs", "size_bytes": None}
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        pytest.param(
+            of(replay(), **CATCH_UP),
+            "about 2 min (as the last catch-up of node 1: 84 MB/s)",
+            id="a catch-up",
+        ),
+        pytest.param(
+            of(replay(), method=Method.REPOINT, kind=STREAMED),
+            "about 2 min (as the last catch-up of node 1: 84 MB/s)",
+            id="a repoint, as the server replays in the same way",
+        ),
+        pytest.param(
+            of(replace(replay(), kind=FROM_ARCHIVE), method=Method.CATCH_UP, kind=FROM_ARCHIVE),
+            "about 2 min (as the last catch-up from an archive of node 1: 84 MB/s)",
+            id="a catch-up from an archive",
+        ),
+        pytest.param(
+            of(by_command(), **COMMAND),
+            "about 2 min (as the last one by zfs)",
+            id="a command",
+        ),
+    ],
+)
+def test_what_tells_of_replay_and_of_a_command(made: Duration | None, said: str) -> None:
+    assert str(made) == said
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        pytest.param(of(**CATCH_UP), id="no record"),
+        pytest.param(of(replace(replay(), kind=FROM_ARCHIVE), **CATCH_UP), id="another source"),
+        pytest.param(of(replace(replay(), kind=None), **CATCH_UP), id="an unknown source"),
+        pytest.param(of(replay(after_s=9.4), **CATCH_UP), id="mostly the start of the server"),
+        pytest.param(of(replay(), **CATCH_UP | {"size_bytes": 255 * MB}), id="little WAL"),
+        pytest.param(of(pace(), **COMMAND), id="another method"),
+        pytest.param(of(by_command(kind="lvm"), **COMMAND), id="another command"),
+        pytest.param(of(by_command(node_id=2), **COMMAND), id="another node"),
+    ],
+)
+def test_what_does_not_tell_of_replay_or_of_a_command(made: Duration | None) -> None:
+    assert made is None
+
+
+@pytest.mark.parametrize(
+    ("method", "seconds"), [(Method.CATCH_UP, (0.0, 100.0)), (Method.REPOINT, (100.0, 0.0))]
+)
+def test_replay_comes_after_the_last_step_unless_the_server_runs(
+    method: Method, seconds: tuple[float, float]
+) -> None:
+    made = of(replay(), method=method, kind=STREAMED)
+    assert made is not None
+    assert (made.work_s, made.after_s) == seconds
+
+
 @pytest.mark.parametrize(
     "made",
     [
@@ -155,6 +231,45 @@ def test_plan_says_how_long_it_takes_and_which_step_takes_longest() -> None:
     assert made.work.size_bytes == made.work_bytes == 10 * GB
     assert (round(made.work.expected_s or 0), made.work.after_s) == (122, 20.0)
     assert str(made.steps[made.work.step - 1]).startswith("copy about 10 GB")
+
+
+def planned_by(method: Method, *paces: Pace) -> Plan:
+    known = replace(facts(), paces=paces, own_methods=(OwnMethod("zfs", ("/bin/zfs",)),))
+    made = make_plan(TARGET, known, Policy(methods=(method,)))
+    assert isinstance(made, Plan), made
+    return made
+
+
+def test_plan_of_a_catch_up_says_how_long_it_takes() -> None:
+    made = planned_by(Method.CATCH_UP, replay())
+    assert made.work_bytes is not None
+    assert made.work_bytes > 256 * MB
+    assert made.work is not None
+    assert (made.work.step, made.work.size_bytes) == (len(made.steps), made.work_bytes)
+    assert (made.work.expected_s, made.work.kind) == (0.0, STREAMED)
+    assert made.work.after_s == pytest.approx(made.work_bytes / (84 * MB))
+    assert any(s.endswith("(as the last catch-up of node 1: 84 MB/s)") for s in made.sentences())
+
+
+def test_catch_up_of_little_wal_has_no_work_on_record() -> None:
+    made = planned_by(Method.CATCH_UP)
+    assert made.work is not None
+    assert replace(made, work_bytes=255 * MB).work is None
+
+
+def test_plan_of_a_command_says_how_long_it_takes() -> None:
+    made = planned_by(Method.COMMAND, by_command())
+    assert "it takes about 2 min (as the last one by zfs)" in made.sentences()
+    assert made.work is not None
+    assert made.work == Work(made.work.step, 0, 90.0, 30.0, "zfs")
+    assert "run the command of method zfs" in str(made.steps[made.work.step - 1])
+
+
+@pytest.mark.parametrize("method", [Method.CATCH_UP, Method.COMMAND])
+def test_nothing_is_said_of_what_only_a_record_tells(method: Method) -> None:
+    made = planned_by(method)
+    assert not any("takes" in sentence for sentence in made.sentences())
+    assert NOT_KNOWN not in estimate(made)
 
 
 def test_plan_without_an_earlier_recovery_says_so() -> None:

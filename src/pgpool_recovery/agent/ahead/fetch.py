@@ -161,11 +161,15 @@ class Ahead:
                     return None
                 # There was room for one that is fetched again, and what waits is behind it.
                 most = self._may_run()
-                if self._running < most and (self._again or self._has_room()):
+                if most and not self._again and not self._has_space():
+                    remove(self._part(self._next))  # The server need not wait for it.
+                elif self._running < most and (self._again or self._has_room()):
                     segment = heapq.heappop(self._again) if self._again else self._next
                     self._next = max(self._next, segment + 1)
                     self._part(segment).mkdir(exist_ok=True)
                     self._running += 1
+                    with suppress(FileNotFoundError):
+                        (self._spool / ASKED).rmdir()
                     return Claim(segment, is_alone=most == 1)
             self._stop.wait(TICK_S)
 
@@ -174,8 +178,8 @@ class Ahead:
 
         Until the server replays, it runs its own command for history files, last of all before it
         writes the control file for the first time (StartupXLOG). It may need the first file before
-        that, for its checkpoint; then that is fetched alone, while the server waits. And where it
-        has more WAL itself than the line declines, it asks for that, too, before the first file.
+        that, for its checkpoint; a file for which it waits is fetched alone. And where it has more
+        WAL itself than the line declines, it asks for that, too, before the first file.
         """
         if self._replays:
             return self._at_once
@@ -185,19 +189,23 @@ class Ahead:
         self._replays = has_begun and (is_asked or not asks_for_own)
         if self._replays:
             return self._at_once
-        return 1 if is_asked and self._next == self._ahead.first else 0
+        return 1 if is_asked else 0
 
     def _control_written(self) -> int:
         """Return when the control file was last written, in nanoseconds."""
         return (self._data / CONTROL_FILE).stat().st_mtime_ns
 
     def _has_room(self) -> bool:
-        """Return whether another file may be fetched; the server's own files come first."""
+        """Return whether another file may wait for the server."""
         others = (DECLINED, ASKED, lock.LOCK_NAME)
-        waiting = [one for one in self._spool.iterdir() if not one.name.startswith(others)]
+        names = [one.name for one in self._spool.iterdir() if not one.name.startswith(others)]
+        waiting = sum(not name.endswith(PART) for name in names)
+        return waiting + self._running + len(self._again) < self._ahead.most
+
+    def _has_space(self) -> bool:
+        """Return whether the disk has space for more; the server's own files come first."""
         size = self._ahead.of_primary.segment_bytes
-        is_free = shutil.disk_usage(self._spool).free > (self._ahead.at_once + 2) * size
-        return len(waiting) < self._ahead.most and is_free
+        return shutil.disk_usage(self._spool).free > (self._ahead.at_once + 2) * size
 
     def _fetch(self, claim: "Claim") -> None:
         """Fetch a file and offer it to the server, or see to it that it is fetched once more."""
@@ -208,8 +216,10 @@ class Ahead:
         fault = self._brought(name, part / WAL_NAME)
         if fault is None:
             (part / WAL_NAME).chmod(file_mode(self._data))
-            (part / WAL_NAME).rename(self._spool / name)
             with self._changing:
+                if self._next <= self._ahead.last:  # It may ask for that before it is claimed.
+                    self._part(self._next).mkdir(exist_ok=True)
+                (part / WAL_NAME).rename(self._spool / name)
                 self._offered += 1
             with suppress(OSError):
                 remove(part)

@@ -164,7 +164,8 @@ def test_the_next_ones_at_the_same_time(fetching: Fetching) -> None:
 def test_no_more_than_may_wait(fetching: Fetching) -> None:
     for segment in range(FIRST, LAST - 2):
         here = ALL[segment - FIRST : segment - FIRST + 3]
-        wait_for(fetching, here)
+        following = [f"{one}.part" for one in ALL[segment - FIRST + 3 :][:1]]
+        wait_for(fetching, [*here, *following])
         assert len(fetching.called) == segment - FIRST + 3
         assert fetching.take(segment) == 0
 
@@ -211,8 +212,24 @@ def test_file_that_the_server_needs_before_it_replays(data: Path, archive: Path)
     assert fetching.take(FIRST) == 0
     time.sleep(0.3)
     assert fetching.called == [ALL[0]]
+    assert fetching.waiting == [f"{ALL[1]}.part"], "the server may ask for it at once"
+    assert fetching.take(FIRST + 1) == 0, "its checkpoint may end there"
+    time.sleep(0.3)
+    assert fetching.called == ALL[:2]
     fetching.replay()
-    wait_for(fetching, ALL[1:])
+    wait_for(fetching, ALL[2:])
+    fetching.ahead.end()
+
+
+def test_server_does_not_wait_for_what_does_not_fit(
+    data: Path, archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetching = Fetching(data, archive, "cp ARCHIVE/%f %p", 1, 1)
+    fetching.begin()
+    wait_for(fetching, [ALL[0], f"{ALL[1]}.part"])
+    monkeypatch.setattr(Ahead, "_has_space", lambda _: False)
+    wait_for(fetching, [ALL[0]])
+    assert [fetching.take(FIRST), fetching.take(FIRST + 1)] == [0, 0]
     fetching.ahead.end()
 
 
