@@ -74,7 +74,10 @@ packages: wheel
 	@touch $@
 
 test-all: MATRIX := -m ""
-test test-all: quick lowest site
+# The tests that need no server run in one process, so those with the lowest versions run beside them.
+# What each of the two commands prints is shown when it ends.
+test test-all:
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line quick lowest site
 	@ci/build-systems || echo "Continuing: tests that need a missing system are skipped."
 	$(SUDO) $(PYTHON) -m ci.once_more tests --ignore=tests/unit --ignore=tests/property \
 		-n 2 --dist loadfile $(MATRIX)
