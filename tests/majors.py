@@ -20,6 +20,24 @@ def in_whole_matrix(major: int) -> list[pytest.MarkDecorator]:
     return [needs_postgresql(major), pytest.mark.whole_matrix]
 
 
+def _marks_of_release(major: int) -> list[pytest.MarkDecorator]:
+    is_between = min(PGPOOL_RELEASES) < major < max(PGPOOL_RELEASES)
+    return in_whole_matrix(major) if is_between else [needs_postgresql(major)]
+
+
+EACH_RELEASE = [
+    pytest.param(major, marks=needs_postgresql(major), id=release)
+    for major, release in PGPOOL_RELEASES.items()
+]
+"""Parameters: the major that comes with each release of Pgpool-II."""
+OLDEST_AND_NEWEST_RELEASE = [
+    pytest.param(major, marks=_marks_of_release(major), id=release)
+    for major, release in PGPOOL_RELEASES.items()
+]
+"""The same for tests in which a release in between does what one of these does: only
+`make test-all` runs them on it."""
+
+
 def skip_without_postgresql(item: pytest.Item) -> None:
     """Have a test skipped that is marked as needing a major that no system here has."""
     for mark in item.iter_markers("postgresql"):

@@ -1,4 +1,4 @@
-"""pgpool_adm works with real Pgpool-II 4.3, 4.6 and 4.7: one cluster of each."""
+"""pgpool_adm works with real Pgpool-II 4.3, 4.7 and in `make test-all` 4.6: a cluster of each."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,12 +15,8 @@ from tests.harness.product import Product
 from tests.harness.site import install
 from tests.harness.until import until
 from tests.harness.workspace import Workspace
-from tests.majors import PGPOOL_RELEASES, needs_postgresql
+from tests.majors import OLDEST_AND_NEWEST_RELEASE, PGPOOL_RELEASES
 
-MAJORS = [
-    pytest.param(major, marks=needs_postgresql(major), id=release)
-    for major, release in PGPOOL_RELEASES.items()
-]
 COUNTED = {
     *("total_count", "success_count", "last_health_check", "last_successful_health_check"),
     *(f"{which}_health_check_duration" for which in ("max", "min", "average")),
@@ -63,7 +59,7 @@ class Site:
         return str(row["status"])
 
 
-@pytest.fixture(scope="module", params=MAJORS)
+@pytest.fixture(scope="module", params=OLDEST_AND_NEWEST_RELEASE)
 def site(
     request: pytest.FixtureRequest, workspace: Workspace, product: Product, namespaces: None
 ) -> Iterator[Site]:

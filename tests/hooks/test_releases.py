@@ -17,16 +17,11 @@ from tests.hooks.site import (
     wait_until_said,
     write_pcppass,
 )
-from tests.majors import PGPOOL_RELEASES, needs_postgresql
+from tests.majors import EACH_RELEASE
 from tests.operator.site import Site, site_on_hosts
 
 
-@pytest.fixture(
-    params=[
-        pytest.param(major, marks=needs_postgresql(major), id=release)
-        for major, release in PGPOOL_RELEASES.items()
-    ]
-)
+@pytest.fixture(params=EACH_RELEASE)
 def site(
     request: pytest.FixtureRequest, workspace: Workspace, product: Product, namespaces: None
 ) -> Iterator[Site]:

@@ -10,14 +10,11 @@ from tests.harness.product import Product
 from tests.harness.site import assert_recovered
 from tests.harness.until import until
 from tests.harness.workspace import Workspace
-from tests.majors import PGPOOL_RELEASES, needs_postgresql
+from tests.majors import EACH_RELEASE, OLDEST_AND_NEWEST_RELEASE, PGPOOL_RELEASES
 from tests.operator.site import Site, site_on_hosts
 
 
-@pytest.fixture(
-    scope="module",
-    params=[pytest.param(major, marks=needs_postgresql(major)) for major in PGPOOL_RELEASES],
-)
+@pytest.fixture(scope="module", params=OLDEST_AND_NEWEST_RELEASE)
 def site(
     request: pytest.FixtureRequest, workspace: Workspace, product: Product, namespaces: None
 ) -> Iterator[Site]:
@@ -117,6 +114,7 @@ def test_names_that_pgpool_compares(site: Site) -> None:
     node.reload()
 
 
+@pytest.mark.parametrize("site", EACH_RELEASE, indirect=True)  # Each of them does something else.
 def test_extension_that_is_not_where_pgpool_calls_it(site: Site) -> None:
     """With Pgpool-II 4.3, our command calls the extension itself, so the recovery works."""
     site.take_down(1)

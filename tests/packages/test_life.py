@@ -62,7 +62,10 @@ class Life:
     packages: Packages
 
 
-SYSTEMS = ["bookworm", pytest.param("trixie", marks=pytest.mark.whole_matrix), "sid"]
+SYSTEMS = [
+    "bookworm",
+    *(pytest.param(suite, marks=pytest.mark.whole_matrix) for suite in ("trixie", "sid")),
+]
 
 
 @pytest.fixture(scope="module", params=SYSTEMS)

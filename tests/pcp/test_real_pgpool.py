@@ -1,4 +1,4 @@
-"""The PCP client against real Pgpool-II: 4.3, 4.6 and 4.7, a cluster of each."""
+"""The PCP client against real Pgpool-II: 4.3, 4.7 and in `make test-all` 4.6, a cluster of each."""
 
 import json
 from collections.abc import Iterator
@@ -24,12 +24,8 @@ from tests.harness.product import Product
 from tests.harness.site import install
 from tests.harness.until import until
 from tests.harness.workspace import Workspace
-from tests.majors import PGPOOL_RELEASES, needs_postgresql
+from tests.majors import OLDEST_AND_NEWEST_RELEASE, PGPOOL_RELEASES
 
-MAJORS = [
-    pytest.param(major, marks=needs_postgresql(major), id=release)
-    for major, release in PGPOOL_RELEASES.items()
-]
 NODE = NodeId(1)
 OVER_TCP = Path(__file__).with_name("over_tcp.py")
 
@@ -47,7 +43,7 @@ class Site:
         return Pool(self.server)
 
 
-@pytest.fixture(scope="module", params=MAJORS)
+@pytest.fixture(scope="module", params=OLDEST_AND_NEWEST_RELEASE)
 def site(
     request: pytest.FixtureRequest, workspace: Workspace, product: Product, namespaces: None
 ) -> Iterator[Site]:
@@ -235,7 +231,7 @@ def test_recovery_with_its_lines(site: Site) -> None:
     assert PCP_PASSWORD not in str(told)
 
 
-@pytest.mark.parametrize("site", MAJORS[:1], indirect=True)
+@pytest.mark.parametrize("site", OLDEST_AND_NEWEST_RELEASE[:1], indirect=True)
 def test_recovery_goes_on_when_its_client_leaves(site: Site) -> None:
     class Left(Exception):
         """The exception with which the client leaves."""

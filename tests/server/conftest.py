@@ -16,9 +16,8 @@ from tests.harness.postgresql import Server
 from tests.harness.product import Product, create_extension, install_extension
 from tests.harness.system import OWN_SYSTEM, system_with
 from tests.harness.workspace import Workspace
-from tests.majors import PGPOOL_RELEASES, in_whole_matrix, needs_postgresql
+from tests.majors import OLDEST_AND_NEWEST_RELEASE, in_whole_matrix, needs_postgresql
 
-WITH_STOCK = [pytest.param(major, marks=needs_postgresql(major)) for major in PGPOOL_RELEASES]
 ALL = [
     pytest.param(15, marks=needs_postgresql(15)),
     pytest.param(16, marks=in_whole_matrix(16)),
@@ -27,7 +26,9 @@ ALL = [
     pytest.param(19, marks=in_whole_matrix(19)),
 ]
 on_each_major = pytest.mark.parametrize("major", ALL, indirect=True, scope="module")
-on_each_with_stock = pytest.mark.parametrize("major", WITH_STOCK, indirect=True, scope="module")
+on_each_with_stock = pytest.mark.parametrize(
+    "major", OLDEST_AND_NEWEST_RELEASE, indirect=True, scope="module"
+)
 
 
 @pytest.fixture(scope="module")
