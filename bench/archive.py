@@ -10,6 +10,7 @@ the node's host has received.
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -86,6 +87,7 @@ class Bench:
         )
         remove_wal_for(primary, node)
         self.cluster.pgpool.wait_for_node(1, "down")
+        os.sync()  # Otherwise the disk would still be writing what was restored.
 
     def _way(self, name: str) -> Way:
         if name in self.builds:

@@ -93,8 +93,11 @@ class ArchiveTrials:
         of_node, of_primary = self._of_node(), _of_primary(wal)
         compared = [one for one in (of_primary, of_node) if one is not None]
         parts = {one.name: one.parts for one in compared}
-        names = dict.fromkeys([*tried_names(gap, wal), *parts])
-        trial = self._try(one, [WantedWal(name, parts.get(name, ())) for name in names])
+        names = tuple(dict.fromkeys([*tried_names(gap, wal), *parts]))
+        more = self._tried_with(one, gap, names)
+        trial = self._try(one, [WantedWal(name, parts.get(name, ())) for name in names], more)
+        spread = tuple(file for file in trial.files if file.name in more)
+        trial = replace(trial, files=trial.files[: len(names)])
         archive = one.archive
         if one.origin is not Origin.OWN and not trial.is_silent:
             archive = self._histories(one)
@@ -102,13 +105,23 @@ class ArchiveTrials:
             one,
             archive=archive,
             trial=trial,
+            spread=spread,
             of_node=None if of_node is None else self._like_node(of_node, trial),
             of_primary=None if of_primary is None else self._like_primary(of_primary, trial),
         )
 
-    def _try(self, one: ArchivedWal, wanted: Sequence[WantedWal]) -> WalTrial:
+    def _tried_with(self, one: ArchivedWal, gap: Gap, names: Sequence[str]) -> tuple[str, ...]:
+        """Return the files in between that are tried with those that matter most; perhaps none.
+
+        All of them, if that takes no longer, because all fit into one round.
+        """
+        more = tuple(name for name in spread_names(gap, self._situation.wal) if name not in names)
+        return more if len(names) + len(more) <= self._at_once(one) else ()
+
+    def _try(self, one: ArchivedWal, wanted: Sequence[WantedWal], more: Sequence[str]) -> WalTrial:
         limit_s = self._settings.timeout.archive_s
-        found = self._ask(one, wanted, limit_s, self._at_once(one))
+        both = [*wanted, *map(WantedWal, more)]
+        found = self._ask(one, both, limit_s, self._at_once(one))
         is_again = found.is_silent and self._is_patient
         return self._ask(one, wanted, PATIENCE * limit_s) if is_again else found
 
@@ -130,8 +143,8 @@ class ArchiveTrials:
         wal, limit_s = self._situation.wal, self._settings.timeout.archive_s
         at_once, taken_s = self._at_once(one), 0.0 if one.trial is None else one.trial.longest_s
         names = spread_names(gap, wal)
-        if not names:
-            return ()
+        if one.spread or not names:
+            return one.spread
         asked = TryArchive(
             self._situation.facts.target.data.path,
             one.command,

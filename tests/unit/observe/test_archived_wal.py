@@ -31,6 +31,8 @@ COMMAND, OTHER = "cp /archive/%f %p", "fetch %f %p"
 OF_SETTINGS = Settings(archive=ArchiveSettings(restore_command=OTHER))
 POINT = Point(TimelineId(1), Lsn(1))
 REPOSITORY = Repository("main", "F", POINT, POINT, SYSTEM, 1, None)
+AT_MOST_THREE = Settings(policy=Policy(workers=3))
+"""So that not all files are tried in one round: there are four."""
 BACKUP = Backup("/usr/bin/pgbackrest", 1, REPOSITORY, 15, ())
 
 
@@ -105,7 +107,7 @@ def test_first_archive_that_has_the_wal_is_the_last_one_that_is_tried() -> None:
 
 def test_files_of_both_ends_and_of_the_overlap_are_requested() -> None:
     agent = Agent(COMMAND)
-    (found,) = observed(agent, behind()).archived_wal
+    (found,) = observed(agent, behind(), AT_MOST_THREE).archived_wal
     asked, more = [one for one in agent.asked if isinstance(one, TryArchive)]
     assert [one.name for one in more.wanted] == ["000000010000000000000040"]
     assert [one.name for one in asked.wanted] == [
@@ -121,10 +123,21 @@ def test_files_of_both_ends_and_of_the_overlap_are_requested() -> None:
 
 def test_files_in_between_have_the_time_of_one_call() -> None:
     agent = Agent(COMMAND)
-    (found,) = observed(agent, behind(), Settings()).archived_wal
+    (found,) = observed(agent, behind(), AT_MOST_THREE).archived_wal
     asked = [one for one in agent.asked if isinstance(one, TryArchive)]
     assert [(one.within_s, one.calls) for one in asked] == [(None, 1), (10.0, 2)]
     assert [file.name for file in found.spread] == [one.name for one in asked[1].wanted]
+
+
+def test_all_files_that_are_tried_in_one_round_are_requested_together() -> None:
+    agent = Agent(COMMAND)
+    (found,) = observed(agent, behind(), Settings()).archived_wal
+    (asked,) = [one for one in agent.asked if isinstance(one, TryArchive)]
+    assert (asked.at_once, len(asked.wanted)) == (4, 4)
+    assert found.trial is not None
+    tried = [file.name for file in (*found.trial.files, *found.spread)]
+    assert tried == [one.name for one in asked.wanted]
+    assert [file.name for file in found.spread] == ["000000010000000000000040"]
 
 
 def test_archive_with_a_hole_leads_to_the_next_one() -> None:
@@ -135,13 +148,19 @@ def test_archive_with_a_hole_leads_to_the_next_one() -> None:
 
 
 def test_nothing_in_between_is_requested_from_an_archive_that_is_of_no_use() -> None:
-    agent = Agent(OTHER)
+    agent, separately = Agent(OTHER), replace(OF_SETTINGS, policy=AT_MOST_THREE.policy)
     observed(agent, behind())
     assert [one.command for one in agent.asked if isinstance(one, TryArchive)] == [
         COMMAND,
         OTHER,
+    ]
+    (useless, _) = observed(agent, behind(), separately).archived_wal
+    assert [one.command for one in agent.asked if isinstance(one, TryArchive)][2:] == [
+        COMMAND,
+        OTHER,
         OTHER,
     ]
+    assert useless.spread == ()
 
 
 @pytest.mark.parametrize(
@@ -180,8 +199,8 @@ def at_once(agent: Agent, settings: Settings, *, is_patient: bool = True) -> lis
 
 
 def test_files_are_tried_at_the_same_time_as_they_are_fetched_ahead() -> None:
-    assert at_once(Agent(COMMAND), Settings()) == [4, 4]
-    assert at_once(Agent(COMMAND), Settings(policy=Policy(workers=2))) == [2, 2]
+    assert at_once(Agent(COMMAND), Settings()) == [4]
+    assert at_once(Agent(COMMAND), AT_MOST_THREE) == [3, 3]
     off = Settings(archive=ArchiveSettings(fetch_ahead=False))
     assert at_once(Agent(COMMAND), off) == [1, 1]
 
@@ -194,13 +213,13 @@ def test_only_who_gives_a_slow_command_more_time_tries_files_at_the_same_time() 
     assert at_once(agent, Settings())[:2] == [4, 1]
 
 
-@pytest.mark.parametrize(("took_s", "expected"), [(2.5, 4), (2.6, 1)])
+@pytest.mark.parametrize(("took_s", "expected"), [(3.3, 3), (3.4, 1)])
 def test_files_in_between_are_tried_one_by_one_if_several_take_too_long(
     took_s: float, expected: int
 ) -> None:
     agent = Agent(COMMAND)
     agent.took_s = took_s
-    assert at_once(agent, Settings()) == [4, expected]
+    assert at_once(agent, AT_MOST_THREE) == [3, expected]
 
 
 def test_check_is_not_patient() -> None:
