@@ -2,7 +2,8 @@
 
 A sender in this process, which is what a source agent is, works with a receiver in a process of its
 own. Files are in the page cache of both, unless DIR is on a filesystem without one. Printed are the
-rate at which the source is read, the bytes sent for each changed byte, and the memory of both.
+rate at which the source is read, the processor time of both ends, also for each GB, the bytes sent
+for each changed byte, and the memory of both.
 
 With ``--files COUNT`` there are that many files of one block instead, as in a cluster with many
 small tables.
@@ -12,19 +13,21 @@ import argparse
 import os
 import random
 import resource
+import secrets
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pgpool_recovery.blocks.digest import digests_with
 from pgpool_recovery.blocks.link import FrameLink
 from pgpool_recovery.blocks.send import Sender
 from pgpool_recovery.blocks.source import SourceFiles
 from pgpool_recovery.blocks.throttle import Throttle
 from pgpool_recovery.domain.record import replace
-from pgpool_recovery.facts.blocks import BlockSource, BlockTarget, SentBlocks
-from pgpool_recovery.host import zstd
+from pgpool_recovery.facts.blocks import BlockSource, BlockTarget, Hash, SentBlocks
+from pgpool_recovery.host import xxh3, zstd
 from pgpool_recovery.host.permit import PERMIT_NAME, issue_permit
 from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.talk.conversation import converse
@@ -52,13 +55,24 @@ def main() -> None:
             make_small(source, options.files)
         else:
             make_large(source, options.mb * 2**20)
-        measure("everything is missing", source, target, compresses=False)
-        measure("nothing differs", source, target, compresses=False)
-        measure("nothing differs", source, target, compresses=False)
-        change(target, SHARE)
-        measure(f"{SHARE:.0%} differ", source, target, compresses=False)
-        change(target, SHARE)
-        measure(f"{SHARE:.0%} differ, compressed", source, target, compresses=True)
+        for chosen in Hash:
+            if chosen is Hash.SHA_256 or xxh3.is_available():
+                measure_all(source, target, chosen)
+                for file in (target / "base/5").iterdir():
+                    file.unlink()
+
+
+def measure_all(source: Path, target: Path, chosen: Hash) -> None:
+    """Print a line for each situation, with this hash."""
+    print(f"with {chosen}")
+    secret = secrets.token_hex(xxh3.SECRET_BYTES) if chosen is Hash.XXH3 else None
+    measure("everything is missing", source, target, secret, compresses=False)
+    measure("nothing differs", source, target, secret, compresses=False)
+    measure("nothing differs", source, target, secret, compresses=False)
+    change(target, SHARE)
+    measure(f"{SHARE:.0%} differ", source, target, secret, compresses=False)
+    change(target, SHARE)
+    measure(f"{SHARE:.0%} differ, compressed", source, target, secret, compresses=True)
 
 
 def make_large(source: Path, size_bytes: int) -> None:
@@ -87,34 +101,36 @@ def change(target: Path, share: float) -> None:
                     opened.write(b"another")
 
 
-def measure(what: str, source: Path, target: Path, *, compresses: bool) -> None:
+def measure(what: str, source: Path, target: Path, secret: str | None, *, compresses: bool) -> None:
     """Make the target's files equal, and print how long that took."""
-    with receiver_of(target_with_permit(target)) as (read_end, write_end, memory_of):
+    with receiver_of(target_with_permit(target), secret) as (read_end, write_end, pid):
         stop = Stop()
         link = FrameLink(read_end, write_end, silence_s=WITHIN_S, check=stop.check)
         files = SourceFiles(BlockSource(str(source), (), replace(FORMAT, block_bytes=BLOCK_BYTES)))
         compresses = compresses and zstd.is_available()
-        sender = Sender(link, files, BLOCK_BYTES, stop, compresses=compresses)
+        digests_of = digests_with(secret)
+        sender = Sender(
+            link, files, BLOCK_BYTES, stop, digests_of=digests_of, compresses=compresses
+        )
         paths = [path for path, size in files.entries(None) if size is not None]
-        began, used = time.perf_counter(), os.times()
+        began, used, used_there = time.perf_counter(), os.times(), cpu_s_of(pid)
         sent = [
             sender.send(paths[at : at + BATCH_FILES], Throttle(None, stop.wait))
             for at in range(0, len(paths), BATCH_FILES)
         ]
         took_s, spent = time.perf_counter() - began, os.times()
+        ends = (spent.user + spent.system - used.user - used.system, cpu_s_of(pid) - used_there)
         link.end()
-        print_line(
-            what,
-            sent,
-            len(paths),
-            took_s,
-            spent.user + spent.system - used.user - used.system,
-            memory_of(),
-        )
+        print_line(what, sent, len(paths), took_s, ends, memory_kb_of(pid))
 
 
 def print_line(
-    what: str, sent: list[SentBlocks], files: int, took_s: float, cpu_s: float, receiver_kb: int
+    what: str,
+    sent: list[SentBlocks],
+    files: int,
+    took_s: float,
+    ends_cpu_s: tuple[float, float],
+    receiver_kb: int,
 ) -> None:
     read = sum(one.read_bytes for one in sent)
     sent_bytes, blocks = sum(one.sent_bytes for one in sent), sum(one.blocks for one in sent)
@@ -122,7 +138,8 @@ def print_line(
     sender_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     print(
         f"{what}: {took_s:.2f} s, {read / took_s / 1e9:.2f} GB/s, {files / took_s:.0f} files/s, "
-        f"{cpu_s:.2f} s of this CPU{per_byte}, "
+        f"{ends_cpu_s[0]:.2f} and {ends_cpu_s[1]:.2f} s of processors, "
+        f"{sum(ends_cpu_s) / read * 1e9:.2f} s for each GB{per_byte}, "
         f"memory {sender_kb // 1024} and {receiver_kb // 1024} MB"
     )
 
@@ -141,19 +158,25 @@ def target_with_permit(target: Path) -> BlockTarget:
 
 
 @contextmanager
-def receiver_of(target: BlockTarget) -> Iterator[tuple[int, int, Callable[[], int]]]:
-    """Start a receiver; yield its pipes, and what returns the peak of its memory in kB."""
+def receiver_of(target: BlockTarget, secret: str | None) -> Iterator[tuple[int, int, int]]:
+    """Start a receiver; yield its pipes and its process id."""
     with converse(AGENT, "the target", lambda _: None, timeout_s=WITHIN_S) as agent:
-        agent.hand_over(ReceiveBlocks(target, WITHIN_S), timeout_s=WITHIN_S)
+        agent.hand_over(ReceiveBlocks(target, WITHIN_S, secret), timeout_s=WITHIN_S)
         read_end, write_end, _ = agent.pipes
-        pid = agent._process._process.pid  # noqa: SLF001 - nothing else asks for it
+        yield read_end, write_end, agent._process._process.pid  # noqa: SLF001 - nothing else asks
 
-        def memory_kb() -> int:
-            status = Path(f"/proc/{pid}/status").read_text()
-            line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
-            return int(line.split()[1])
 
-        yield read_end, write_end, memory_kb
+def memory_kb_of(pid: int) -> int:
+    """Return the peak of the memory of a process."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1])
+
+
+def cpu_s_of(pid: int) -> float:
+    """Return the processor time of a process, from utime and stime (proc_pid_stat(5))."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 if __name__ == "__main__":

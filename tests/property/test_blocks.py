@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pgpool_recovery.blocks.digest import differing, digests_of, zero_digest_of
+from pgpool_recovery.blocks.digest import differing, digests_with, zero_digest_of
 from pgpool_recovery.blocks.frame import (
     DIGEST_BYTES,
     FORMATS,
@@ -26,6 +26,7 @@ from pgpool_recovery.blocks.frame import (
 )
 from pgpool_recovery.blocks.throttle import Throttle
 from pgpool_recovery.domain.error import Undone
+from pgpool_recovery.host.xxh3 import SECRET_BYTES
 from tests.unit.blocks.ends import (
     BLOCK_BYTES,
     make_cluster,
@@ -117,15 +118,24 @@ def test_runs_are_the_blocks_that_differ(ours: str, theirs: str) -> None:
     assert sum(run.blocks for run in runs) == len(found)
 
 
-@given(st.binary(max_size=5 * BLOCK_BYTES))
-def test_digest_of_each_block_is_its_own(data: bytes) -> None:
-    whole = digests_of(memoryview(data), BLOCK_BYTES)
+@given(
+    data=st.binary(max_size=5 * BLOCK_BYTES),
+    secret=st.sampled_from([None, bytes(range(SECRET_BYTES)).hex()]),
+)
+def test_digest_of_each_block_is_its_own(data: bytes, secret: str | None) -> None:
+    digests_of = digests_with(secret)
+    whole = digests_of(data, BLOCK_BYTES)
     single = [
-        digests_of(memoryview(data)[at : at + BLOCK_BYTES], BLOCK_BYTES)
+        digests_of(data[at : at + BLOCK_BYTES], BLOCK_BYTES)
         for at in range(0, len(data), BLOCK_BYTES)
     ]
     assert whole == b"".join(single)
-    assert zero_digest_of(BLOCK_BYTES) == digests_of(memoryview(bytes(BLOCK_BYTES)), BLOCK_BYTES)
+    assert whole == digests_of(memoryview(data), BLOCK_BYTES)
+    assert whole == digests_of(memoryview(b"x" + data)[1:], BLOCK_BYTES)
+    assert whole == digests_of(memoryview(bytearray(b"x" + data))[1:], BLOCK_BYTES)
+    assert zero_digest_of(digests_of, BLOCK_BYTES) == digests_of(bytes(BLOCK_BYTES), BLOCK_BYTES)
+    blocks = {data[at : at + BLOCK_BYTES] for at in range(0, len(data), BLOCK_BYTES)}
+    assert len(set(single)) == len(blocks)
 
 
 @given(st.binary(max_size=200) | FRAMES)

@@ -10,8 +10,7 @@ one chunk ahead, instead of by the kernel.
 import errno
 import os
 from collections.abc import Iterator, Sequence
-
-from pgpool_recovery.domain.record import record
+from typing import NamedTuple
 
 PIECE_BYTES = 1 << 17
 """A piece is dropped if its first page was not in the cache. Others of it may have been: the
@@ -19,8 +18,7 @@ server will find them again on its disk, once."""
 CANNOT_TELL = frozenset({errno.EOPNOTSUPP, errno.EINVAL})
 
 
-@record
-class Piece:
+class Piece(NamedTuple):
     """A part of a chunk that was not in the cache, or only its beginning was.
 
     `begin` and `size` are those of what is missing, within the chunk. `is_dropped`: none of it was
@@ -62,25 +60,33 @@ def considerate_chunks(
 
 def _begin(descriptor: int, chunk: memoryview, offset: int) -> list[Piece]:
     """Take what is in the cache, and have the rest read ahead; return that."""
-    missing = list[Piece]()
-    for begin in range(0, len(chunk), PIECE_BYTES):
-        piece = chunk[begin : begin + PIECE_BYTES]
-        try:
-            count = os.preadv(descriptor, [piece], offset + begin, os.RWF_NOWAIT)
-            can_tell = True
-        except BlockingIOError:
-            count, can_tell = 0, True
-        except OSError as error:
-            if error.errno not in CANNOT_TELL:
-                raise
-            count, can_tell = 0, False  # This filesystem cannot; so nothing is dropped.
-        if count < len(piece):
-            missing.append(
-                Piece(begin + count, len(piece) - count, is_dropped=can_tell and count == 0)
-            )
+    missing, at = list[Piece](), 0
+    while at < len(chunk):
+        count = _take_cached(descriptor, chunk[at:], offset + at)
+        begin = at + (count or 0)
+        if count is None:  # This filesystem cannot tell; so nothing is dropped.
+            end = len(chunk)
+        else:
+            end = min(len(chunk), (begin // PIECE_BYTES + 1) * PIECE_BYTES)
+        if begin < end:
+            is_dropped = count is not None and begin % PIECE_BYTES == 0
+            missing.append(Piece(begin, end - begin, is_dropped))
+        at = end
     for one in missing:
         os.posix_fadvise(descriptor, offset + one.begin, one.size, os.POSIX_FADV_WILLNEED)
     return missing
+
+
+def _take_cached(descriptor: int, data: memoryview, offset: int) -> int | None:
+    """Read up to the first page that is not in the cache; None if that cannot be told."""
+    try:
+        return os.preadv(descriptor, [data], offset, os.RWF_NOWAIT)
+    except BlockingIOError:
+        return 0
+    except OSError as error:
+        if error.errno not in CANNOT_TELL:
+            raise
+        return None
 
 
 def _complete(descriptor: int, chunk: memoryview, offset: int, missing: Sequence[Piece]) -> int:

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import NamedTuple
 
-from pgpool_recovery.blocks.digest import SentDigest, digests_of
+from pgpool_recovery.blocks.digest import DigestsOf, SentDigest
 from pgpool_recovery.blocks.frame import (
     CHUNK_BYTES,
     DIGEST_BYTES,
@@ -82,8 +82,9 @@ class Growing:
 class Receiver:
     """Receives files until the sender ends the link."""
 
-    def __init__(self, link: FrameLink, target: BlockTarget) -> None:
+    def __init__(self, link: FrameLink, target: BlockTarget, digests_of: DigestsOf) -> None:
         self._link = link
+        self._digests_of = digests_of
         self._target = target
         self._block_bytes = target.format.block_bytes
         self._chunk_blocks = CHUNK_BYTES // self._block_bytes
@@ -211,8 +212,8 @@ class Receiver:
         if blocks.first <= growing.first or blocks.first % self._chunk_blocks:
             raise malformed("The sender has sent chunks out of order")
         growing.first = blocks.first
-        data = memoryview(self._unpacked(blocks))
-        digests = list[bytes]()
+        unpacked = self._unpacked(blocks)
+        data = memoryview(unpacked)
         descriptor = self._opened(growing)
         try:
             for run in blocks.runs:
@@ -226,7 +227,6 @@ class Receiver:
                 piece, data = data[: run.blocks * size], data[run.blocks * size :]
                 if len(piece) <= (run.blocks - 1) * size:
                     raise malformed("The sender has sent fewer blocks than it says")
-                digests.append(digests_of(piece, size))
                 write_all_at(descriptor, piece, offset)
                 growing.reached_bytes = offset + len(piece)
         except OSError as error:
@@ -234,7 +234,7 @@ class Receiver:
             raise
         if data:
             raise malformed("The sender has sent more blocks than it says")
-        growing.sent.add(blocks.first, blocks.runs, b"".join(digests))
+        growing.sent.add(blocks.first, blocks.runs, self._digests_of(unpacked, size))
 
     def _unpacked(self, blocks: Blocks) -> bytes:
         if not blocks.raw_bytes:
@@ -382,7 +382,7 @@ class Receiver:
                 break
             reached += count
         wanted = -(-len(data) // self._block_bytes) * DIGEST_BYTES
-        return digests_of(data[:reached], self._block_bytes).ljust(wanted, b"\0")
+        return self._digests_of(data[:reached], self._block_bytes).ljust(wanted, b"\0")
 
 
 def _write_zeros(descriptor: int, offset: int, count: int) -> None:

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
-from pgpool_recovery.blocks.digest import SentDigest, differing, digests_of, zero_digest_of
+from pgpool_recovery.blocks.digest import DigestsOf, SentDigest, differing, zero_digest_of
 from pgpool_recovery.blocks.frame import (
     CHUNK_BYTES,
     DIGEST_BYTES,
@@ -58,6 +58,7 @@ class Sender:
         block_bytes: int,
         stop: Stop,
         *,
+        digests_of: DigestsOf,
         compresses: bool,
         check_pages: CheckPages | None = None,
     ) -> None:
@@ -65,8 +66,9 @@ class Sender:
         self._files = files
         self._block_bytes = block_bytes
         self._chunk_blocks = CHUNK_BYTES // block_bytes
-        self._zero = zero_digest_of(block_bytes)
+        self._zero = zero_digest_of(digests_of, block_bytes)
         self._stop = stop
+        self._digests_of = digests_of
         self._compresses = compresses
         self._check_pages = check_pages
         self._next_index = 0
@@ -158,7 +160,7 @@ class Sender:
         self, index: int, path: str, first: int, data: memoryview, theirs: bytes, sent: SentDigest
     ) -> int:
         """Send the blocks of a chunk that differ; return how many they are."""
-        ours = digests_of(data, self._block_bytes)
+        ours = self._digests_of(data, self._block_bytes)
         if ours == theirs:
             return 0
         runs = tuple(differing(ours, theirs, self._zero))

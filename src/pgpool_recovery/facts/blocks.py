@@ -1,5 +1,7 @@
 """What the two ends of a comparison of blocks are told: where they read, and where they write."""
 
+from enum import StrEnum
+
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.wal import Lsn, Point
 
@@ -65,6 +67,13 @@ class FileBackup:
     source: BlockSource
     locations: dict[int, str]
     major: int
+
+
+class Hash(StrEnum):
+    """How blocks are compared, as in messages."""
+
+    XXH3 = "XXH3"
+    SHA_256 = "SHA-256"
 
 
 @record

@@ -75,6 +75,13 @@ class Verify(StrEnum):
     PAGES = "pages"
 
 
+class BlockHash(StrEnum):
+    """By which hash a delta compares blocks; auto: the fastest one that both hosts can compute."""
+
+    AUTO = "auto"
+    SHA256 = "sha256"
+
+
 CopySource = NewType("CopySource", str)
 """From which server a copy is read: one of the two below, or a node id."""
 FROM_PRIMARY, FROM_ANY = CopySource("primary"), CopySource("auto")
@@ -88,7 +95,7 @@ class Policy:
     method fails, the same run goes on with the next one that is possible. `max_rate` limits copies,
     and what a delta reads on its source. `workers` is how many files a delta compares at the same
     time; None: as many as suit both hosts. `source` is the server from which a full copy or a delta
-    is read.
+    is read. `block_hash` is for a delta.
     """
 
     methods: tuple[Method, ...] = tuple(Method)
@@ -101,6 +108,7 @@ class Policy:
     verify: Verify = Verify.STANDARD
     unattended: Unattended = Unattended.ANYTHING
     source: CopySource = FROM_PRIMARY
+    block_hash: BlockHash = BlockHash.AUTO
 
     @property
     def source_node(self) -> NodeId | None:

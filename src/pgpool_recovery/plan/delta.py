@@ -128,6 +128,7 @@ def delta_step(situation: Situation) -> Delta:
         workers=situation.policy.workers,
         verifies_pages=situation.policy.verify is Verify.PAGES,
         source=choose_source(situation).node,
+        block_hash=situation.policy.block_hash,
     )
 
 

@@ -22,7 +22,7 @@ from pgpool_recovery.domain.error import Undone
 from pgpool_recovery.domain.event import Emit, Event, Progress
 from pgpool_recovery.domain.quantity import pretty_size
 from pgpool_recovery.domain.record import record
-from pgpool_recovery.facts.blocks import SentBlocks
+from pgpool_recovery.facts.blocks import Hash, SentBlocks
 from pgpool_recovery.host.meter import Meter
 from pgpool_recovery.run.batches import Batch, batches_of
 from pgpool_recovery.run.party import Deadlines
@@ -64,6 +64,7 @@ class Totals:
     blocks: int = 0
     files_whole: int = 0
     vanished: list[str] = field(default_factory=list)
+    hashes: set[Hash] = field(default_factory=set)
 
     def add(self, sent: SentBlocks) -> None:
         """Add what was done with some of them."""
@@ -82,7 +83,7 @@ class StopError(Exception):
     """A thread was told to end."""
 
 
-Outcome = FilePage | SentBlocks | HasEnded | Exception
+Outcome = Hash | FilePage | SentBlocks | HasEnded | Exception
 
 
 class Channels:
@@ -184,6 +185,9 @@ class Channels:
             self._see_progress()
             if isinstance(outcome, Exception):
                 raise outcome
+            if isinstance(outcome, Hash):
+                self._totals.hashes.add(outcome)
+                continue
             if isinstance(outcome, kind):
                 return outcome
             if outcome is not None:
@@ -229,7 +233,7 @@ class Channels:
 
     def _work(self, number: int) -> None:
         with self._wires.start_agent(lambda event: self._hear(number, event)) as agent:
-            self._ask(number, agent, self._wires.opens)
+            self._outcomes.put(self._ask(number, agent, self._wires.opens))
             if number == 0:
                 self._list_by(agent)
             self._got_on[number] = None

@@ -1,14 +1,16 @@
 """Do the runner's part of a delta: bracket it as a backup of files, and commit what arrived."""
 
 import os
+import secrets
 import time
 
 from pgpool_recovery.domain.event import Emit, Moved, Said
 from pgpool_recovery.domain.quantity import pretty_size
 from pgpool_recovery.domain.record import replace
 from pgpool_recovery.domain.target_state import TargetState
-from pgpool_recovery.facts.policy import kilobytes
+from pgpool_recovery.facts.policy import BlockHash, kilobytes
 from pgpool_recovery.facts.step.transfer import Delta
+from pgpool_recovery.host.xxh3 import SECRET_BYTES
 from pgpool_recovery.run.backup_begin import prepare_backup
 from pgpool_recovery.run.channels import Channels, Totals, Wires
 from pgpool_recovery.run.party import Party
@@ -36,7 +38,9 @@ def apply_delta(party: Party, step: Delta) -> TargetState:
         begin = BeginDelta(step, backup.start, backup.source.format, backup.locations)
         begun = agent.ask(begin, timeout_s=patience)
         source = replace(backup.source, is_whole=step.is_whole)
-        opens = OpenChannel(source, begun.target, server.receiver, SILENCE_S)
+        opens = OpenChannel(
+            source, begun.target, server.receiver, SILENCE_S, _hash_secret(step.block_hash)
+        )
         wires = Wires(server.start_agent, opens, _workers(step, begun.processors), _rate(step))
         look = _Look(party, bracket)
         totals = Channels(wires, agent, party.emit, party.deadlines, look).carry_out()
@@ -51,16 +55,23 @@ def _workers(step: Delta, processors: int) -> int:
     return step.workers or min(MOST_WORKERS, processors, os.cpu_count() or 1)
 
 
+def _hash_secret(chosen: BlockHash) -> str | None:
+    """Return a secret for this run alone, with which blocks are hashed; None for SHA-256."""
+    return None if chosen is BlockHash.SHA256 else secrets.token_hex(SECRET_BYTES)
+
+
 def _rate(step: Delta) -> int | None:
     return None if step.max_rate is None else 1024 * kilobytes(step.max_rate)
 
 
 def _tell(emit: Emit, totals: Totals) -> None:
+    compared, sent = pretty_size(totals.read_bytes), pretty_size(totals.sent_bytes)
+    hashes = " and ".join(sorted(totals.hashes))
     emit(Moved(totals.sent_bytes))
     emit(
         Said(
             "runner",
-            f"{pretty_size(totals.read_bytes)} compared, {pretty_size(totals.sent_bytes)} sent: "
+            f"{compared} compared by {hashes}, {sent} sent: "
             f"{totals.blocks} blocks and {totals.files_whole} whole files",
         )
     )

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from pgpool_recovery.blocks.digest import digests_with
 from pgpool_recovery.blocks.link import FrameLink
 from pgpool_recovery.blocks.receive import Receiver
 from pgpool_recovery.blocks.send import CheckPages, Sender
@@ -26,6 +27,7 @@ FORMAT = BlockFormat(
     segment_blocks=131072,
     has_checksums=False,
 )
+DIGESTS_OF = digests_with(bytes(range(192)).hex())
 TOPS = ("base/5", "global", "pg_commit_ts", "pg_logical", "pg_stat", "pg_twophase", "pg_xact")
 
 
@@ -86,7 +88,7 @@ class Receiving:
         self.failure: RecoveryError | None = None
         self._ends = (read_end, write_end)
         self._link = FrameLink(read_end, write_end, silence_s=SILENCE_S, check=self.stop.check)
-        self._receiver = Receiver(self._link, target)
+        self._receiver = Receiver(self._link, target, DIGESTS_OF)
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
 
@@ -144,6 +146,7 @@ def sending(
                 SourceFiles(source),
                 BLOCK_BYTES,
                 stop,
+                digests_of=DIGESTS_OF,
                 compresses=compresses,
                 check_pages=check_pages,
             )

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pgpool_recovery.blocks import receive as receive_module
-from pgpool_recovery.blocks.digest import SentDigest, digests_of
+from pgpool_recovery.blocks.digest import SentDigest
 from pgpool_recovery.blocks.frame import (
     Beat,
     BlockRun,
@@ -25,9 +25,11 @@ from pgpool_recovery.blocks.frame import (
     Want,
     encode,
 )
+from pgpool_recovery.blocks.receive import Receiver
 from pgpool_recovery.host import zstd
 from tests.unit.blocks.ends import (
     BLOCK_BYTES,
+    DIGESTS_OF,
     VERSION,
     Receiving,
     contents,
@@ -106,7 +108,7 @@ def whole(path: str, data: bytes) -> tuple[Blocks, End]:
     """Return what sends a small file that the receiver does not have."""
     sent, count = SentDigest(path), -(-len(data) // BLOCK_BYTES)
     runs = (BlockRun(0, count, False),)  # noqa: FBT003 - as in a frame
-    sent.add(0, runs, digests_of(memoryview(data), BLOCK_BYTES))
+    sent.add(0, runs, DIGESTS_OF(data, BLOCK_BYTES))
     return Blocks(1, 0, 0, runs, data), End(1, len(data), sent.of(len(data)))
 
 
@@ -316,7 +318,7 @@ def test_file_that_cannot_be_read_is_reported(
 
 
 def test_bug_is_reported(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(receive_module, "digests_of", lambda *_: 1 // 0)
+    monkeypatch.setattr(Receiver, "_digests", lambda *_: 1 // 0)
     write(target, {PATH: b"old"})
     with wire_to(target) as wire:
         wire.send(Want(1, PATH))

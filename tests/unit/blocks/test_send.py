@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from pgpool_recovery.blocks.digest import digests_of
 from pgpool_recovery.blocks.frame import (
     CHUNK_BYTES,
     Digests,
@@ -26,6 +25,7 @@ from pgpool_recovery.domain.error import Cancelled, NoRoom, RecoveryError, Undon
 from pgpool_recovery.host.stop import Stop
 from tests.unit.blocks.ends import (
     BLOCK_BYTES,
+    DIGESTS_OF,
     contents,
     make_cluster,
     read,
@@ -64,7 +64,14 @@ def ended() -> Iterator[None]:
 def sender_of(source: Path, read_end: int, write_end: int, stop: Stop, **limits: float) -> Sender:
     link = FrameLink(read_end, write_end, silence_s=limits.get("silence_s", 10.0), check=stop.check)
     LINKS.append(link)
-    return Sender(link, SourceFiles(source_of(source)), BLOCK_BYTES, stop, compresses=False)
+    return Sender(
+        link,
+        SourceFiles(source_of(source)),
+        BLOCK_BYTES,
+        stop,
+        digests_of=DIGESTS_OF,
+        compresses=False,
+    )
 
 
 @contextmanager
@@ -262,12 +269,13 @@ def test_cancel_ends_a_sender_whose_receiver_does_not_read(
 
     def ask_to_stop(data: memoryview, block_bytes: int) -> bytes:
         stop.ask()
-        return digests_of(data, block_bytes)
+        return DIGESTS_OF(data, block_bytes)
 
-    monkeypatch.setattr("pgpool_recovery.blocks.send.digests_of", ask_to_stop)
+    sender = sender_of(source, read_end, write_end, stop)
+    monkeypatch.setattr(sender, "_digests_of", ask_to_stop)
     try:
         with pytest.raises(Cancelled):
-            sender_of(source, read_end, write_end, stop).send([PATH], UNLIMITED)
+            sender.send([PATH], UNLIMITED)
     finally:
         for end in (read_end, from_receiver, to_receiver, write_end):
             os.close(end)

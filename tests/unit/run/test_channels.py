@@ -11,7 +11,7 @@ import pytest
 
 from pgpool_recovery.domain.error import Cancelled, NoRoom, RecoveryError, Undone
 from pgpool_recovery.domain.event import Emit, Event, Progress
-from pgpool_recovery.facts.blocks import SentBlocks
+from pgpool_recovery.facts.blocks import Hash, SentBlocks
 from pgpool_recovery.host import meter
 from pgpool_recovery.run.channels import Channels, Totals, Wires
 from pgpool_recovery.run.party import Deadlines
@@ -70,6 +70,7 @@ class SourceAgent:
         match request:
             case OpenChannel():
                 source.opened += 1
+                return Hash.XXH3
             case ListFiles(after, _):
                 names = [*sorted(FILES, key=lambda path: path.split("/"))]
                 rest = [
@@ -114,7 +115,7 @@ def carry_out(
     target: TargetAgent | None = None,
 ) -> Totals:
     events = [] if told is None else told
-    wires = Wires(source.start, cast("Any", OpenChannel(None, None, (), 1.0)), count, rate)  # type: ignore[arg-type]
+    wires = Wires(source.start, cast("Any", OpenChannel(None, None, (), 1.0, None)), count, rate)  # type: ignore[arg-type]
     agent: Any = target or TargetAgent()
     return Channels(wires, agent, events.append, deadlines, look).carry_out()
 

@@ -64,7 +64,7 @@ class BlockAnswers:
                 from pgpool_recovery.agent.channel.receiving import ReceivingEnd
 
                 self._receiving = ReceivingEnd(request)
-                return self._receiving.compresses
+                return self._receiving.receives
 
     def receive(self, read_end: int, write_end: int) -> None:
         """Receive blocks until the end, after that was asked for and permitted."""

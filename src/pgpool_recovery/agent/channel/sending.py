@@ -6,14 +6,15 @@ from contextlib import ExitStack, suppress
 from typing import TypeVar
 
 from pgpool_recovery.agent.channel.page_check import page_checker
+from pgpool_recovery.blocks.digest import digests_with
 from pgpool_recovery.blocks.link import FrameLink
 from pgpool_recovery.blocks.send import Sender
 from pgpool_recovery.blocks.source import SourceFiles
 from pgpool_recovery.blocks.throttle import Throttle
 from pgpool_recovery.domain.error import RecoveryError, Refused, Unreachable
 from pgpool_recovery.domain.event import Emit
-from pgpool_recovery.facts.blocks import SentBlocks
-from pgpool_recovery.host import zstd
+from pgpool_recovery.facts.blocks import Hash, SentBlocks
+from pgpool_recovery.host import xxh3, zstd
 from pgpool_recovery.host.meter import Meter
 from pgpool_recovery.host.program import run
 from pgpool_recovery.host.stop import Stop
@@ -75,9 +76,13 @@ class SendingEnd:
         self._receiver: Conversation | None = None
         self._listing: _Listing | None = None
 
-    def begin(self, request: OpenChannel) -> None:
-        """Start the receiver, then become a process that gives way to the server's own."""
+    def begin(self, request: OpenChannel) -> Hash:
+        """Start the receiver, then become a process that gives way to the server's own.
+
+        Return the hash by which both compare.
+        """
         self.close()
+        secret = request.hash_secret if xxh3.is_available() else None
         with ExitStack() as stack:
             receiver = stack.enter_context(
                 converse(
@@ -88,8 +93,9 @@ class SendingEnd:
                     undo_s=ENDS_WITHIN_S,
                 )
             )
-            may_compress = receiver.hand_over(
-                ReceiveBlocks(request.target, request.silence_s), timeout_s=request.silence_s
+            receives = receiver.hand_over(
+                ReceiveBlocks(request.target, request.silence_s, secret),
+                timeout_s=request.silence_s,
             )
             read_end, write_end, begun = receiver.pipes
             link = FrameLink(
@@ -106,12 +112,14 @@ class SendingEnd:
                 self._files,
                 request.source.format.block_bytes,
                 self._stop,
-                compresses=may_compress and receiver.is_by_ssh and zstd.is_available(),
+                digests_of=digests_with(secret if receives.hash is Hash.XXH3 else None),
+                compresses=receives.compressed and receiver.is_by_ssh and zstd.is_available(),
                 check_pages=page_checker(request, self._files, self._stop),
             )
             self._receiver = receiver
             self._open = stack.pop_all()
         give_way(self._stop)
+        return receives.hash
 
     def list(self, request: ListFiles) -> FilePage:
         """Return the next part of the list of the source's files."""

@@ -9,7 +9,7 @@ from pgpool_recovery.domain.wal import TimelineId
 from pgpool_recovery.facts.backup import Restoration
 from pgpool_recovery.facts.facts import Conninfo
 from pgpool_recovery.facts.own_method import OwnMethod
-from pgpool_recovery.facts.policy import Rate
+from pgpool_recovery.facts.policy import BlockHash, Rate
 from pgpool_recovery.facts.step.place import Places, Touches
 
 
@@ -104,6 +104,7 @@ class Delta:
     verifies_pages: bool
     source: SourceNode | None = None
     is_whole: bool = False
+    block_hash: BlockHash = BlockHash.AUTO
 
     def __str__(self) -> str:
         what = "what was copied" if self.is_whole else "it"

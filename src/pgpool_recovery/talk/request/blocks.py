@@ -5,6 +5,7 @@ from pgpool_recovery.facts.blocks import (
     BlockSource,
     BlockTarget,
     FileBackup,
+    Hash,
     SentBlocks,
 )
 from pgpool_recovery.talk.request.asks import Asks
@@ -36,8 +37,11 @@ class StopFileBackup(Asks[str]):
 
 
 @record
-class OpenChannel(Asks[None]):
+class OpenChannel(Asks[Hash]):
     """Start a receiver with these words, and open a channel to it for the blocks that differ.
+
+    Return the hash by which blocks are compared: XXH3 with this secret if both ends can compute it,
+    SHA-256 if one cannot, or if there is no secret. It is random, and made for this run.
 
     The channel is closed if the receiver sends nothing for `silence_s`.
     """
@@ -46,6 +50,7 @@ class OpenChannel(Asks[None]):
     target: BlockTarget
     receiver: tuple[str, ...]
     silence_s: float
+    hash_secret: str | None
 
 
 @record
@@ -87,14 +92,24 @@ class CloseChannel(Asks[None]):
 
 
 @record
-class ReceiveBlocks(Asks[bool]):
+class Receives:
+    """How a receiver takes blocks: whether they may be compressed, and how they are compared."""
+
+    compressed: bool
+    hash: Hash
+
+
+@record
+class ReceiveBlocks(Asks[Receives]):
     """Receive blocks: after the answer, standard input and output carry frames, not messages.
 
-    Return whether the blocks may be compressed. Whether it fails or not, this is the last request.
+    They are compared by XXH3 with this secret if there is one, and this host can compute it.
+    Whether it fails or not, this is the last request.
     """
 
     target: BlockTarget
     silence_s: float
+    hash_secret: str | None
 
 
 BlockRequest = (

@@ -1,7 +1,7 @@
 """Agents that are processes of their own, one on a source's host and receivers on the target."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,15 +19,23 @@ Agent(0, 1).serve()
 """
 AGENT = (sys.executable, "-c", PROGRAM)
 """As `pgpool-recovery agent`, which refuses to run as root."""
+WITHOUT_XXH3 = (
+    sys.executable,
+    "-c",
+    f"from pgpool_recovery.host import xxh3\nxxh3.LIBRARY = 'libxxhash-of-nobody.so.0'\n{PROGRAM}",
+)
 SILENCE_S = 20.0
 ANSWER_S = 60.0
 
 
 def opening(
-    source: BlockSource, target: BlockTarget, receiver: tuple[str, ...] = AGENT
+    source: BlockSource,
+    target: BlockTarget,
+    receiver: tuple[str, ...] = AGENT,
+    hash_secret: str | None = None,
 ) -> OpenChannel:
     """Return the request that opens a channel."""
-    return OpenChannel(source, target, receiver, SILENCE_S)
+    return OpenChannel(source, target, receiver, SILENCE_S, hash_secret)
 
 
 def permit_in(workspace: Path) -> str:
@@ -36,8 +44,10 @@ def permit_in(workspace: Path) -> str:
 
 
 @contextmanager
-def source_agent(events: list[Event] | None = None) -> Iterator[Conversation]:
+def source_agent(
+    events: list[Event] | None = None, program: Sequence[str] = AGENT
+) -> Iterator[Conversation]:
     """Start an agent on the source's host."""
     heard = [] if events is None else events
-    with converse(AGENT, "the source", heard.append, timeout_s=ANSWER_S) as agent:
+    with converse(program, "the source", heard.append, timeout_s=ANSWER_S) as agent:
         yield agent

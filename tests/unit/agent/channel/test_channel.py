@@ -1,6 +1,7 @@
 """A channel between two processes, as a runner has it opened, used and closed."""
 
 import os
+import secrets
 import signal
 import time
 from collections.abc import Iterator
@@ -10,13 +11,21 @@ import pytest
 
 from pgpool_recovery.domain.error import Busy, NoRoom, Refused, Unreachable
 from pgpool_recovery.domain.record import replace
-from pgpool_recovery.facts.blocks import BlockTarget, SentBlocks
+from pgpool_recovery.facts.blocks import BlockTarget, Hash, SentBlocks
 from pgpool_recovery.files.process_table import process_of, processes
 from pgpool_recovery.host.permit import withdraw_permit
+from pgpool_recovery.host.xxh3 import SECRET_BYTES
 from pgpool_recovery.talk.conversation import Conversation
 from pgpool_recovery.talk.request.blocks import CloseChannel, ListFiles, SendFiles
 from tests.harness.until import until
-from tests.unit.agent.channel.agents import AGENT, ANSWER_S, opening, permit_in, source_agent
+from tests.unit.agent.channel.agents import (
+    AGENT,
+    ANSWER_S,
+    WITHOUT_XXH3,
+    opening,
+    permit_in,
+    source_agent,
+)
 from tests.unit.blocks.ends import contents, make_cluster, read, source_of, target_of, write
 
 ENDS_WITHIN_S = 10
@@ -84,6 +93,40 @@ def test_all_files_become_equal(source: Path, target: BlockTarget, agent: Conver
     assert sent.vanished == ("base/5/7",)
     assert (sent.read_bytes, sent.blocks, sent.files_whole) == (3 + 4096 + 99, 3, 2)
     assert read(Path(target.data_directory)) == {**read(source), "base/5/2": b"left"}
+
+
+SECRET = secrets.token_hex(SECRET_BYTES)
+
+
+@pytest.mark.parametrize(
+    ("sender", "receiver", "secret", "expected"),
+    [
+        (AGENT, AGENT, SECRET, Hash.XXH3),
+        (WITHOUT_XXH3, AGENT, SECRET, Hash.SHA_256),
+        (AGENT, WITHOUT_XXH3, SECRET, Hash.SHA_256),
+        (WITHOUT_XXH3, WITHOUT_XXH3, SECRET, Hash.SHA_256),
+        (AGENT, AGENT, None, Hash.SHA_256),
+    ],
+    ids=["both have it", "source lacks it", "target lacks it", "both lack it", "not wanted"],
+)
+def test_both_ends_compare_by_one_hash(
+    source: Path,
+    target: BlockTarget,
+    sender: tuple[str, ...],
+    receiver: tuple[str, ...],
+    secret: str | None,
+    expected: Hash,
+) -> None:
+    """If they did not, all blocks would be sent."""
+    write(source, {"base/5/1": contents("abcd"), "base/5/2": contents("a..")})
+    write(Path(target.data_directory), {"base/5/1": contents("aXcd"), "base/5/2": contents("ab.")})
+    with source_agent(program=sender) as agent:
+        opens = opening(source_of(source), target, receiver, secret)
+        assert agent.ask(opens, timeout_s=ANSWER_S) == expected
+        sent = send(agent, "base/5/1", "base/5/2")
+        agent.ask(CloseChannel(), timeout_s=ANSWER_S)
+    assert sent.blocks == 2
+    assert read(Path(target.data_directory)) == read(source)
 
 
 def test_list_comes_in_parts(source: Path, target: BlockTarget, agent: Conversation) -> None:

@@ -1,0 +1,94 @@
+"""Compute keyed XXH3 digests of 128 bits with this host's libxxhash, if it is installed (xxhash.h).
+
+apt, rsync and gcc use that library, so most hosts have it. Of 8 kB it computes a digest in 0.4 µs,
+where SHA-256 takes 4 µs or more, even with the processor's own instructions for it.
+"""
+
+import ctypes
+from collections.abc import Iterator
+from functools import cache
+from itertools import repeat
+from typing import Any
+
+LIBRARY = "libxxhash.so.0"
+SECRET_BYTES = 192
+"""The length of the library's own secret (XXH_SECRET_DEFAULT_SIZE); it takes no less than 136."""
+CHECK_INPUT, CHECK_SECRET = bytes(range(256)) * 8, bytes(range(SECRET_BYTES))
+CHECK_VALUE = (0x948817DE37EF1623, 0x57D7D7B8B017A110)
+"""The digest of this input with this secret. Before version 0.8.0 the library computes another."""
+
+
+class _Digest(ctypes.Structure):
+    """XXH128_hash_t."""
+
+    _fields_ = (("low64", ctypes.c_uint64), ("high64", ctypes.c_uint64))
+
+
+@cache
+def _function() -> Any:
+    """Return XXH3_128bits_withSecret; None if the library is missing or computes something else.
+
+    A call keeps the interpreter's lock (PyDLL): it takes less time than to give that back and get
+    it again, for which it might have to wait for another thread.
+    """
+    try:
+        function = ctypes.PyDLL(LIBRARY).XXH3_128bits_withSecret
+    except (OSError, AttributeError):
+        return None
+    function.restype = _Digest
+    function.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_char_p, ctypes.c_size_t]
+    computed = function(CHECK_INPUT, len(CHECK_INPUT), CHECK_SECRET, SECRET_BYTES)
+    return function if (computed.low64, computed.high64) == CHECK_VALUE else None
+
+
+def is_available() -> bool:
+    """Return whether this host has the library."""
+    return _function() is not None
+
+
+class Xxh3:
+    """Digests that depend on a secret of SECRET_BYTES random bytes; any thread may ask for some.
+
+    Raises LookupError without the library, and ValueError for a secret of another length.
+    """
+
+    def __init__(self, secret: bytes) -> None:
+        if len(secret) != SECRET_BYTES:
+            raise ValueError(f"the secret has {len(secret)} bytes")
+        self._function = _function()
+        if self._function is None:
+            raise LookupError(LIBRARY)
+        self._secret = secret
+
+    def digests_of(self, data: bytes | memoryview, block_bytes: int) -> bytes:
+        """Return the digests of all blocks, one after the other; the last block may be shorter.
+
+        They have the byte order of this host's memory, as the data of its server has.
+        """
+        if not data:
+            return b""
+        if isinstance(data, memoryview) and data.readonly:
+            data = bytes(data)  # ctypes tells only where bytes are, and what may be written.
+        return b"".join(self._digests(_address_of(data), len(data), block_bytes))
+
+    def _digests(self, begin: int, size_bytes: int, block_bytes: int) -> Iterator[_Digest]:
+        """Return an iterator that runs no Python code of ours for each block."""
+        end = begin + size_bytes
+        whole = size_bytes // block_bytes
+        sizes = [block_bytes] * whole
+        if size_bytes % block_bytes:
+            sizes.append(size_bytes % block_bytes)
+        return map(
+            self._function,
+            range(begin, end, block_bytes),
+            sizes,
+            repeat(self._secret),
+            repeat(SECRET_BYTES),
+        )
+
+
+def _address_of(data: bytes | memoryview) -> int:
+    """Return where data is in memory, as long as the caller keeps it there."""
+    if isinstance(data, bytes):
+        return ctypes.cast(ctypes.c_char_p(data), ctypes.c_void_p).value or 0
+    return ctypes.addressof(ctypes.c_char.from_buffer(data))
