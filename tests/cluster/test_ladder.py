@@ -17,6 +17,8 @@ from tests.harness.workspace import Workspace
 from tests.majors import in_whole_matrix, needs_postgresql
 
 VERIFY_PAGES = '[policy]\nverify = "pages"\n'
+HASHES = {"auto": "XXH3", "sha256": "SHA-256"}
+"""By which hash a delta compares, with this setting; each host of the tests has libxxhash."""
 
 
 @pytest.fixture(
@@ -107,7 +109,10 @@ def test_standby_that_streams_is_attached(cluster: Cluster) -> None:
     assert left_over(cluster.node(1)) == []
 
 
-def test_promise_12_rival_on_the_same_timeline_is_compared_block_by_block(cluster: Cluster) -> None:
+@pytest.mark.parametrize("chosen", HASHES)
+def test_promise_12_rival_on_the_same_timeline_is_compared_block_by_block(
+    cluster: Cluster, chosen: str
+) -> None:
     """It was started without its standby.signal, and wrote rows that the primary never had."""
     node = cluster.node(1)
     node.stop()
@@ -117,9 +122,13 @@ def test_promise_12_rival_on_the_same_timeline_is_compared_block_by_block(cluste
     node.execute("CREATE TABLE only_of_rival AS SELECT 1")
     node.stop()
     # The primary gets past the position at which the rival ended, so that one seems to be behind.
-    cluster.node(0).execute("CREATE TABLE not_of_rival AS SELECT generate_series(1, 20000)")
-    log = recover(cluster, 1)
+    cluster.node(0).execute(
+        f"CREATE TABLE not_of_rival_{chosen} AS SELECT generate_series(1, 20000)"
+    )
+    with settings(cluster, f'[policy]\nblock_hash = "{chosen}"\n'):
+        log = recover(cluster, 1)
     assert methods(log) == ["delta"], log
+    assert f" compared by {HASHES[chosen]}, " in log
     with pytest.raises(CommandError, match="does not exist"):
         node.sql("SELECT * FROM only_of_rival")
 
