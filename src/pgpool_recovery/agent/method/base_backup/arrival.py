@@ -2,6 +2,9 @@
 
 One thread computes checksums and writes, in the order of arrival; a few more sync. So there is no
 long sync at the end, and what waits in memory, in the page cache and in queues is bounded.
+
+Pieces are copied once, into one of a few buffers that are used again and again: new memory for each
+would have to be mapped and cleared by the kernel. Whoever needs one waits until one is free.
 """
 
 import os
@@ -10,15 +13,15 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from queue import Full, Queue
+from queue import Empty, SimpleQueue
 from typing import NamedTuple, Protocol
 
 from pgpool_recovery.agent.method.received_page import CheckPage, ReceivedPages
 from pgpool_recovery.files.write import open_in_place, sync_written, write_all_at
 
-BATCH_BYTES = 2**19
+BUFFER_BYTES = 2**19
 """Small pieces are passed to the thread together."""
-WAITING_BATCHES = 16
+BUFFERS = 16
 SYNCED_BYTES = 2**26
 """A large file is synced after so many bytes each time, so that its last sync is short."""
 SYNCS_AT_ONCE = 8
@@ -29,7 +32,7 @@ TICK_S = 0.2
 class Checksum(Protocol):
     """A checksum that grows, as those of hashlib."""
 
-    def update(self, data: bytes, /) -> object:
+    def update(self, data: memoryview, /) -> object:
         """Add the next piece."""
 
     def digest(self) -> bytes:
@@ -60,7 +63,8 @@ class _File:
 
 class _Batch(NamedTuple):
     file: _File
-    data: bytes
+    buffer: memoryview
+    size_bytes: int
     is_last: bool
 
 
@@ -77,7 +81,10 @@ class Arrivals:
         self._check = check
         self._failure: BaseException | None = None
         self._open: set[_File] = set()
-        self._batches: Queue[_Batch | None] = Queue(WAITING_BATCHES)
+        self._batches: SimpleQueue[_Batch | None] = SimpleQueue()
+        self._free: SimpleQueue[memoryview] = SimpleQueue()
+        for _ in range(BUFFERS):
+            self._free.put(memoryview(bytearray(BUFFER_BYTES)))
         self._may_sync = threading.Semaphore(WAITING_SYNCS)
         self._syncs = ThreadPoolExecutor(SYNCS_AT_ONCE)
         self._thread = threading.Thread(target=self._work, daemon=True)
@@ -94,11 +101,12 @@ class Arrivals:
     ) -> "ArrivingFile":
         """Return the sink of a file; its checksum and size are in `arrived` once it is written."""
         pages = None if check_page is None else ReceivedPages(block_bytes, check_page)
-        return ArrivingFile(self._put, _File(path, place, mode, self._new_checksum(), pages))
+        file = _File(path, place, mode, self._new_checksum(), pages)
+        return ArrivingFile(self._free_buffer, self._batches.put, file)
 
     def end_files(self) -> None:
         """Wait until all files are written; raise what prevented that."""
-        self._put(None)
+        self._batches.put(None)
         while self._thread.is_alive():
             self._thread.join(TICK_S)
             self._see()
@@ -114,26 +122,21 @@ class Arrivals:
     def close(self) -> None:
         """End the threads, whatever they were doing, and close all files."""
         self._fail(ConnectionAbortedError())
-        while self._thread.is_alive():  # It only drops what still waits.
-            try:
-                self._batches.put(None, timeout=TICK_S)
-            except Full:
-                continue
-            self._thread.join(TICK_S)
+        self._batches.put(None)
+        self._thread.join()  # no limit: it only drops what still waits
         self._syncs.shutdown(cancel_futures=True)
         for file in self._open:
             if file.descriptor is not None:
                 os.close(file.descriptor)
         self._open.clear()
 
-    def _put(self, batch: _Batch | None) -> None:
+    def _free_buffer(self) -> memoryview:
         while True:
             self._see()
             try:
-                self._batches.put(batch, timeout=TICK_S)
-            except Full:
+                return self._free.get(timeout=TICK_S)
+            except Empty:
                 continue
-            return
 
     def _see(self) -> None:
         self._check()
@@ -150,7 +153,7 @@ class Arrivals:
             if self._failure is not None:
                 continue
             try:
-                self._write(batch.file, batch.data)
+                self._write(batch.file, batch.buffer[: batch.size_bytes])
                 if batch.is_last:
                     self._end(batch.file)
             except OSError as error:
@@ -158,8 +161,9 @@ class Arrivals:
                 self._fail(error)
             except BaseException as error:  # noqa: BLE001 - `_see` raises it in the other thread
                 self._fail(error)
+            self._free.put(batch.buffer)
 
-    def _write(self, file: _File, data: bytes) -> None:
+    def _write(self, file: _File, data: memoryview) -> None:
         if file.descriptor is None:
             file.descriptor = open_in_place(file.place, made_with=file.mode)
             self._open.add(file)
@@ -167,7 +171,7 @@ class Arrivals:
         file.checksum.update(data)
         if file.pages is not None:
             file.pages.take(data)
-        write_all_at(file.descriptor, memoryview(data), file.written_bytes)
+        write_all_at(file.descriptor, data, file.written_bytes)
         file.written_bytes += len(data)
         if file.written_bytes - file.synced_bytes >= SYNCED_BYTES:
             file.synced_bytes = file.written_bytes
@@ -207,24 +211,33 @@ class Arrivals:
 class ArrivingFile:
     """Takes a file in pieces (`Sink`)."""
 
-    def __init__(self, put: Callable[[_Batch], None], file: _File) -> None:
+    def __init__(
+        self,
+        free_buffer: Callable[[], memoryview],
+        put: Callable[[_Batch], None],
+        file: _File,
+    ) -> None:
+        self._free_buffer = free_buffer
         self._put = put
         self._file = file
-        self._pieces: list[memoryview] = []
+        self._buffer = free_buffer()
         self._bytes = 0
 
     def write(self, data: memoryview) -> None:
         """Take the next piece."""
-        self._pieces.append(data)
-        self._bytes += len(data)
-        if self._bytes >= BATCH_BYTES:
-            self._pass_on(is_last=False)
+        while data:
+            if self._bytes == BUFFER_BYTES:
+                self._pass_on(is_last=False)
+                self._buffer = self._free_buffer()
+            end = min(self._bytes + len(data), BUFFER_BYTES)
+            taken = end - self._bytes
+            self._buffer[self._bytes : end] = data[:taken]
+            self._bytes, data = end, data[taken:]
 
     def close(self) -> None:
         """Finish: all of the file was taken."""
         self._pass_on(is_last=True)
 
     def _pass_on(self, *, is_last: bool) -> None:
-        self._put(_Batch(self._file, b"".join(self._pieces), is_last))
-        self._pieces.clear()
+        self._put(_Batch(self._file, self._buffer, self._bytes, is_last))
         self._bytes = 0

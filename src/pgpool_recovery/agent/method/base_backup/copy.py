@@ -197,7 +197,6 @@ class _Copy:
         manifest: ManifestCheck | None = None
         try:
             for message in self._connection.messages():
-                self._check()
                 kind, data = message[0], message[1:]
                 if kind == DATA and archive is not None:
                     self.received_bytes += len(data)
