@@ -1,6 +1,6 @@
 """Run pytest; run a failed test once more by itself, and report it as flaky if it passes then.
 
-Usage: python -m ci.once_more [arguments for pytest]. This is for the tests that need servers: three
+Usage: python -m ci.once_more [arguments for pytest]. This is for the tests that need servers: a few
 files run at a time, and a machine that is overloaded for a moment is no fault of the tested code.
 If the last lines name a test, find out why and fix it. More than `MAX_AGAIN` failures are no
 accident, and are not run again. Where tests build on each other (marked `in_order`), one of them

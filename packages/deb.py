@@ -31,6 +31,8 @@ from packages.tree import File, Tree, merged, text, write
 TOOL = "dpkg-deb"
 PYTHONS = "python3 (>= 3.11) | python3.11 | python3.12 | python3.13"
 COMMAND_DEPENDS = f"{PYTHONS}, libpq5, openssh-client"
+COMMAND_RECOMMENDS = "libisal2, libxxhash0, libzstd1"
+"""Without one of these, a recovery takes more processor time, or sends more."""
 TRIGGERS = "".join(
     f"interest-noawait /usr/bin/{name}\n"
     for name in ("python3", *(f"python3.{minor}" for minor in range(11, 20)))
@@ -51,6 +53,7 @@ class Deb:
     scripts: Mapping[str, str] = field(default_factory=dict)
     """From the name in the control archive, such as postinst or triggers."""
     enhances: str = ""
+    recommends: str = ""
 
 
 def build(wheels: Path, into: Path) -> list[Path]:
@@ -70,6 +73,7 @@ def command(wheels: Path) -> Deb:
         name=NAME,
         section="database",
         depends=COMMAND_DEPENDS,
+        recommends=COMMAND_RECOMMENDS,
         summary=SUMMARY,
         description=DESCRIPTION,
         tree=merged(contents.command(wheels), zsh_completion(ZSH_DEBIAN), _copyright(NAME, wheels)),
@@ -113,6 +117,7 @@ def control_file(deb: Deb, full: str, installed_kib: int) -> str:
         "Maintainer": MAINTAINER,
         "Installed-Size": str(installed_kib),
         "Depends": deb.depends,
+        "Recommends": deb.recommends,
         "Enhances": deb.enhances,
         "Section": deb.section,
         "Priority": "optional",

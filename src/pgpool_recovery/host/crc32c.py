@@ -1,9 +1,9 @@
 """Compute CRC-32C with a library of this host, if it has one; Python itself has no such function.
 
 ISA-L computes it with the processor's own instructions, at the speed of memory (crc.h).
-Most hosts have not that but libext2fs, which belongs to the tools of ext4 (ext2fs.h) and computes
-about as fast as SHA-256 is computed here. But a PostgreSQL server computes CRC-32C ten times as
-fast as SHA-256, which would take longer than reading the file.
+Most hosts do not have that, but they have libext2fs, which belongs to the tools of ext4 (ext2fs.h).
+It is about as fast as SHA-256 is here. Even so it is the better choice, because of the server: it
+computes CRC-32C ten times as fast as SHA-256, for which it needs longer than to read the file.
 """
 
 import ctypes

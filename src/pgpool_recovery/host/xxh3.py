@@ -1,7 +1,7 @@
 """Compute keyed XXH3 digests of 128 bits with this host's libxxhash, if it is installed (xxhash.h).
 
-apt, rsync and gcc use that library, so most hosts have it. Of 8 kB it computes a digest in 0.4 µs,
-where SHA-256 takes 4 µs or more, even with the processor's own instructions for it.
+apt, rsync and gcc use that library, so most hosts have it. A digest of 8 kB takes 0.4 µs; by
+SHA-256 it takes 4 µs or more, even with the processor's own instructions for it.
 """
 
 import ctypes
@@ -28,8 +28,8 @@ class _Digest(ctypes.Structure):
 def _function() -> Any:
     """Return XXH3_128bits_withSecret; None if the library is missing or computes something else.
 
-    A call keeps the interpreter's lock (PyDLL): it takes less time than to give that back and get
-    it again, for which it might have to wait for another thread.
+    A call keeps the interpreter's lock (PyDLL): it takes less time than giving up the lock and
+    getting it again, which may mean waiting for another thread.
     """
     try:
         function = ctypes.PyDLL(LIBRARY).XXH3_128bits_withSecret
@@ -68,7 +68,7 @@ class Xxh3:
         if not data:
             return b""
         if isinstance(data, memoryview) and data.readonly:
-            data = bytes(data)  # ctypes tells only where bytes are, and what may be written.
+            data = bytes(data)  # ctypes gives no address of other memory that is read-only.
         return b"".join(self._digests(_address_of(data), len(data), block_bytes))
 
     def _digests(self, begin: int, size_bytes: int, block_bytes: int) -> Iterator[_Digest]:

@@ -128,7 +128,8 @@ class ArchiveTrials:
     def _at_once(self, one: ArchivedWal) -> int:
         """Return how many files of an archive are tried at the same time.
 
-        That may be what makes a command too slow, so only one that is run again then, by itself.
+        That may be what makes a command too slow, so more than one are tried only if it is then run
+        again by itself.
         """
         settings, size = self._settings, self._situation.wal.segment_bytes
         is_allowed = settings.archive.fetch_ahead and self._is_patient
@@ -162,7 +163,7 @@ class ArchiveTrials:
     ) -> WalTrial:
         path, size = self._situation.facts.target.data.path, self._situation.wal.segment_bytes
         asked = TryArchive(path, one.command, tuple(wanted), size, within_s, at_once=at_once)
-        calls = len(wanted) * min(at_once, 2)  # At once, and once more by itself.
+        calls = len(wanted) * min(at_once, 2)  # Together with others, and once more by itself.
         return self._agent.ask(asked, timeout_s=calls * (within_s + MARGIN_S))
 
     def _histories(self, one: ArchivedWal) -> Archive:

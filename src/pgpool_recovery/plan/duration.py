@@ -34,7 +34,7 @@ comes with each (a checkpoint, connections), so it tells only of up to so many t
 WORTH_TELLING_BYTES = 256 * 2**20
 """Less WAL is replayed so soon that reading the record for a forecast would only delay it."""
 REPLAY_TELLS_FROM_S = 10.0
-"""A shorter one was mostly connections and the start of a server."""
+"""A shorter replay was mostly connections and the start of a server."""
 NOT_KNOWN = "no earlier recovery to judge by"
 
 
@@ -43,8 +43,8 @@ class Duration:
     """How long a plan will take, and how that is known.
 
     `work_s` is for its longest step, at `bytes_per_s`; `after_s` for what follows it, None if no
-    earlier recovery shows that. `why` says where the rate is from; without a rate, it took as long
-    the last time, whatever it moved. `is_least`: it is a limit.
+    earlier recovery shows that. `why` says where the rate is from; without a rate, it is how
+    long it took the last time, whatever it moved. `is_least`: it is a limit.
     """
 
     work_s: float

@@ -71,12 +71,12 @@ def tried_at_once(
 def notes_on_none_ahead(source: FromArchive | None) -> tuple[str, ...]:
     """Return the note of a plan by a method that does not have WAL fetched ahead.
 
-    After a rewind, the remote start starts the server. One that runs asks the archive at any time,
-    and if it is refused because of calls of ours, it ends.
+    After a rewind, the remote start starts the server. A running one may ask the archive at any
+    time, and if it is refused because of calls of ours, it ends.
     """
     if source is None or source.files < LEAST_FILES:
         return ()
-    return ("the server asks for them one after the other; only catch-up fetches WAL ahead",)
+    return ("the server asks for one WAL file after the other; only catch-up fetches them ahead",)
 
 
 def notes_on_ahead(ahead: FetchAhead | None) -> tuple[str, ...]:

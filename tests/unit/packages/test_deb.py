@@ -60,6 +60,7 @@ def test_dependencies(built: dict[str, Path]) -> None:
     assert fields(built["pgpool-recovery"])["Depends"] == (
         "python3 (>= 3.11) | python3.11 | python3.12 | python3.13, libpq5, openssh-client"
     )
+    assert fields(built["pgpool-recovery"])["Recommends"] == "libisal2, libxxhash0, libzstd1"
     said = fields(built["postgresql-17-pgpool-recovery"])
     assert said["Depends"] == (
         "postgresql-17, postgresql-plpython3-17, pgpool-recovery (= 2.0.0-1)"

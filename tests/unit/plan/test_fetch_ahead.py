@@ -105,7 +105,7 @@ def test_methods_that_fetch_nothing_ahead_say_so() -> None:
     assert notes_on_none_ahead(None) == ()
     assert notes_on_none_ahead(source(LEAST_FILES - 1)) == ()
     (note,) = notes_on_none_ahead(source(LEAST_FILES))
-    assert note.endswith("only catch-up fetches WAL ahead")
+    assert note.endswith("only catch-up fetches them ahead")
 
 
 def test_files_that_the_node_has_itself() -> None:

@@ -6,8 +6,9 @@ itself for each file that it is not offered.
 
 That command must not be refused because of the calls made here: sshd drops logins if too many are
 under way (MaxStartups), ssh then exits with status 255, and any status above 125 ends the server
-(RestoreArchivedFile in xlogarchive.c). So nothing is called while the server may run it: before it
-replays, and for a file that did not come while there were other calls.
+(RestoreArchivedFile in xlogarchive.c). So no call is made here while the server may run it: before
+it replays, only the file for which it waits is fetched, and a file that did not come while there
+were other calls is fetched once more, alone, before the server may ask for it.
 """
 
 import heapq
@@ -75,10 +76,12 @@ class Ahead:
         """
         try:
             self._spool.mkdir()
-            self._held = lock.lock(self._spool)  # First, as `put_right` of others would remove it.
+            self._held = lock.lock(
+                self._spool
+            )  # At once, or `put_right` of another recovery removes it.
             self._spool.chmod(directory_mode(self._data))
             self._control_before = self._control_written()
-            self._part(self._ahead.first).mkdir()  # For this one, the server waits from the start.
+            self._part(self._ahead.first).mkdir()  # The server waits for this one from the start.
             set_line(self._data, self._ahead, self._left_out())
         except (OSError, RecoveryError) as error:
             self._tell(f"no WAL is fetched ahead: {why(error)}")
@@ -208,7 +211,7 @@ class Ahead:
         return shutil.disk_usage(self._spool).free > (self._ahead.at_once + 2) * size
 
     def _fetch(self, claim: "Claim") -> None:
-        """Fetch a file and offer it to the server, or see to it that it is fetched once more."""
+        """Fetch a file and offer it to the server; if that fails, try it alone next, or give up."""
         segment = claim.segment
         part, name = self._part(segment), _name(segment, self._ahead.of_primary)
         with suppress(OSError):  # The command has left a process that still writes there.

@@ -119,7 +119,7 @@ def put_right(data: Path, tell: Say) -> None:
     try:
         is_set_back = is_trusted(data) and (data / "pg_wal").is_dir() and _put_back_left(data)
     except Busy:
-        tell("another recovery of this node fetches WAL ahead for its server; that goes on")
+        tell("another recovery of this node is still fetching WAL ahead")
         return
     except (OSError, RecoveryError) as error:
         if os.path.lexists(spool_of(data)):
@@ -132,7 +132,7 @@ def put_right(data: Path, tell: Say) -> None:
 def _put_back_left(data: Path) -> bool:
     """Do what `put_back` does; raise Busy if a recovery that still runs needs what is there."""
     spool = spool_of(data)
-    if not spool.is_dir():  # Not even something to lock; a recovery removes it last but one.
+    if not spool.is_dir():  # There is nothing to lock. See `put_back` for the order.
         return put_back(data)
     held = lock.lock(spool)
     try:

@@ -46,7 +46,8 @@ def line_of(own: OwnCommand, left_out: Iterable[str], pid: int, wait_s: float) -
     pg_wal, or by streaming. For each name the line fails twice, since a server asks twice before it
     streams: when it reads ahead (recovery_prefetch), and when it replays. If it does not find the
     file elsewhere, it asks again, and its own command is run for that, too. `wait_s` limits the
-    wait for a file that is being fetched. That the server waits for one is left to be seen there.
+    wait for a file that is being fetched. Once the server has waited for one,
+    `ASKED` is there.
     """
     taken = (
         f"test -d {SPOOL}/%f{PART} && mkdir {SPOOL}/{ASKED} 2>/dev/null; "

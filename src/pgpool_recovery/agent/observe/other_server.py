@@ -29,10 +29,10 @@ MOST_BESIDE = 1000
 def see_others(data: Path) -> Callable[[PlaceFacts], PlaceFacts]:
     """Return what adds to a place of this data directory (resolved) whether another server has it.
 
-    That is known of a place inside another data directory, of one that a server uses which runs as
-    our user on this host, and of one that a server has which is stopped and is near: the one of
-    which this directory is a copy, or one beside it. A directory that merely has the same links
-    may be an old copy that nobody needs. It is a server's if one was last started there.
+    Found are places inside another data directory, those of servers that run as our user on this
+    host, and those of stopped servers that are near: the one of which this directory is a copy, or
+    one beside it. A directory that merely has the same links may be an old copy that nobody needs;
+    it counts as a server's only if a server was last started there.
     """
     used = _used(data)
 

@@ -1,7 +1,7 @@
 """Fetch WAL files from an archive for trial, before a plan relies on it.
 
 Most of a call may be a login, so a few calls are made at the same time. The archive is still judged
-by what it delivers to one call after the other, as its server makes them, because a command need
+by what it delivers to one call after the other, as the server makes them, because a command need
 not bear several at once. So a file that did not come together with others is requested again.
 """
 

@@ -109,8 +109,9 @@ class TryArchive(Asks[WalTrial]):
     to the first one that the command does not deliver, for each of which it is called up to `calls`
     times. `timeout_s` limits each call, and `within_s` all of them together: if that time is over,
     the file that was to come and those after it are left out. None is no such limit. With `at_once`
-    above 1 so many files are requested at the same time. What does not come then is requested again
-    by itself, unless the command did not end in time: then all from that file on is left out.
+    above 1, that many files are requested at the same time. What does not come then is requested
+    again by itself, unless the command did not end in time: then that file and all after it are
+    left out.
     """
 
     data_directory: str

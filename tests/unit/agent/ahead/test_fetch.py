@@ -368,7 +368,7 @@ def test_second_recovery_leaves_alone_what_the_first_needs(fetching: Fetching) -
     second = Ahead(fetching.ahead._ahead, fetching.data, told.append)
     second.begin()
     second.end()
-    assert told[0].startswith("another recovery of this node fetches WAL ahead")
+    assert told[0].startswith("another recovery of this node is still fetching WAL ahead")
     assert told[1].startswith("no WAL is fetched ahead: ")
     assert len(told) == 2
     assert fetching.line == line

@@ -65,7 +65,7 @@ def test_what_a_recovery_needs_that_still_runs_stays(data: Path, number: int) ->
     before = (data / "postgresql.auto.conf").read_text()
     held = lock.lock(data / SPOOL)
     assert answered(requests(data)[number]) == [
-        "another recovery of this node fetches WAL ahead for its server; that goes on"
+        "another recovery of this node is still fetching WAL ahead"
     ]
     assert (data / "postgresql.auto.conf").read_text() == before
     assert len(list((data / SPOOL).iterdir())) == 2
