@@ -32,8 +32,8 @@ def digests_with(secret: str | None) -> DigestsOf:
     XXH3 is not a cryptographic hash: whoever knows the secret can make two different blocks with
     the same digest. So the secret is random, new in each run, in hexadecimal digits, and known only
     to the runner and the two ends of its channels. Whoever writes to the data, as each client of
-    the server does, does so without knowing it, and no way is known to prepare such blocks then:
-    their digests are as good as random, so two of them are equal once in 2**128 times.
+    the server does, does so without knowing it. Two blocks that are prepared then have the same
+    digest once in 2**66 times by the best way known (host/xxh3.py), and others once in 2**128.
 
     Raises LookupError if this host lacks the library, and ValueError for any other secret.
     """

@@ -16,6 +16,7 @@ from pgpool_recovery.blocks.throttle import Throttle
 from pgpool_recovery.domain.error import RecoveryError
 from pgpool_recovery.facts.blocks import BlockFormat, BlockSource, BlockTarget, SentBlocks
 from pgpool_recovery.host.stop import Stop
+from pgpool_recovery.host.xxh3 import SECRET_BYTES
 
 VERSION = "PG_15_202209061"
 BLOCK_BYTES = 1024
@@ -27,7 +28,7 @@ FORMAT = BlockFormat(
     segment_blocks=131072,
     has_checksums=False,
 )
-DIGESTS_OF = digests_with(bytes(range(192)).hex())
+DIGESTS_OF = digests_with(bytes(at % 251 for at in range(SECRET_BYTES)).hex())
 TOPS = ("base/5", "global", "pg_commit_ts", "pg_logical", "pg_stat", "pg_twophase", "pg_xact")
 
 
