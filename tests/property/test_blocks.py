@@ -26,9 +26,9 @@ from pgpool_recovery.blocks.frame import (
 )
 from pgpool_recovery.blocks.throttle import Throttle
 from pgpool_recovery.domain.error import Undone
-from pgpool_recovery.host.xxh3 import SECRET_BYTES
 from tests.unit.blocks.ends import (
     BLOCK_BYTES,
+    SECRET,
     make_cluster,
     read,
     receiving,
@@ -120,7 +120,7 @@ def test_runs_are_the_blocks_that_differ(ours: str, theirs: str) -> None:
 
 @given(
     data=st.binary(max_size=5 * BLOCK_BYTES),
-    secret=st.sampled_from([None, bytes(range(SECRET_BYTES)).hex()]),
+    secret=st.sampled_from([None, SECRET]),
 )
 def test_digest_of_each_block_is_its_own(data: bytes, secret: str | None) -> None:
     digests_of = digests_with(secret)

@@ -28,7 +28,8 @@ FORMAT = BlockFormat(
     segment_blocks=131072,
     has_checksums=False,
 )
-DIGESTS_OF = digests_with(bytes(at % 251 for at in range(SECRET_BYTES)).hex())
+SECRET = bytes(at % 251 for at in range(SECRET_BYTES)).hex()
+DIGESTS_OF = digests_with(SECRET)
 TOPS = ("base/5", "global", "pg_commit_ts", "pg_logical", "pg_stat", "pg_twophase", "pg_xact")
 
 
