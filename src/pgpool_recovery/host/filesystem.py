@@ -13,6 +13,8 @@ BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 MOUNTS = Path("/proc/self/mountinfo")
 ESCAPE = re.compile(rb"\\([0-3][0-7]{2})")
 OVERLAY = "overlay"
+AWAY = re.compile(r"autofs|nfs4?|cifs|smb3|smbfs|ceph|lustre|glusterfs|afs|9p|fuse(\..*)?")
+"""The filesystems of which a look may mount something, or wait for another host, even forever."""
 BLOCK_BYTES = 512  # The unit of st_blocks (stat(2)).
 
 
@@ -45,8 +47,33 @@ def is_layered(directory: Path) -> bool:
 
 
 def _overlays() -> set[str]:
-    lines = [line.split(" ") for line in read_lines(MOUNTS)]
-    return {_unescaped(words[4]) for words in lines if words[words.index("-") + 1] == OVERLAY}
+    return {point for point, kind in _mounts() if kind == OVERLAY}
+
+
+def _mounts() -> Iterator[tuple[str, str]]:
+    """Yield each mount point and the type of its filesystem; what covers another one is later."""
+    for line in read_lines(MOUNTS):
+        words = line.split(" ")
+        yield _unescaped(words[4]), words[words.index("-") + 1]
+
+
+def may_be_looked_at(data: Path) -> Callable[[Path], bool]:
+    """Return what tells whether a path is on a filesystem of this host, or on that of the data.
+
+    It does so by the list of mounts, without a look at the path.
+    """
+    kinds = dict(_mounts())
+
+    def mounted_at(path: Path) -> str | None:
+        return next((str(one) for one in (path, *path.parents) if str(one) in kinds), None)
+
+    own = mounted_at(data)
+
+    def may_be(path: Path) -> bool:
+        point = mounted_at(path)
+        return point is None or point == own or AWAY.fullmatch(kinds[point]) is None
+
+    return may_be
 
 
 def mount_point_of(path: Path) -> str:

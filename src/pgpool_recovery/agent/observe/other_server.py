@@ -17,7 +17,7 @@ from pgpool_recovery.domain.record import replace
 from pgpool_recovery.facts.facts import FileIdentity, PlaceFacts
 from pgpool_recovery.files.process_table import processes
 from pgpool_recovery.host.command_line import directory_of_last_start
-from pgpool_recovery.host.filesystem import identity_of
+from pgpool_recovery.host.filesystem import identity_of, may_be_looked_at
 from pgpool_recovery.host.pidfile import read_pid_file
 from pgpool_recovery.host.version_file import VERSION_FILE
 from pgpool_recovery.in_server.pid_file import PID_FILE_NAME
@@ -55,11 +55,16 @@ def _used(data: Path) -> Mapping[FileIdentity, str]:
 
 
 def _stopped(data: Path) -> Iterator[Path]:
-    """Yield the data directories of other servers that need not be running."""
-    own = identity_of(data)
-    for directory in filter(_is_ours, _near(data)):
+    """Yield the data directories of other servers that need not be running.
+
+    Beside the data, other hosts may be mounted, one of which no longer answers.
+    """
+    own, may_be = identity_of(data), may_be_looked_at(data)
+    for directory in filter(_is_ours, filter(may_be, _near(data))):
         started = directory_of_last_start(directory)
-        is_there = started is not None and identity_of(started) == identity_of(directory)
+        if started is None or not may_be(started):
+            continue
+        is_there = identity_of(started) == identity_of(directory)
         if is_there and _is_data_directory(directory) and identity_of(directory) != own:
             yield directory
 

@@ -10,7 +10,9 @@ import pytest
 from pgpool_recovery.agent.directory.place import observe_place
 from pgpool_recovery.agent.observe import other_server
 from pgpool_recovery.agent.observe.other_server import see_others
+from pgpool_recovery.domain.data_directory import LAST_START
 from pgpool_recovery.facts.facts import FileIdentity
+from pgpool_recovery.host import filesystem
 from pgpool_recovery.host.filesystem import identity_of
 from pgpool_recovery.in_server.pid_file import PID_FILE_NAME
 from tests.unit.other_server import NOBODY
@@ -122,6 +124,40 @@ def test_nothing_in_the_root_directory_is_near(monkeypatch: pytest.MonkeyPatch) 
     for data in ("/data", "/pgsql/data", "/srv/pgsql/data"):
         assert list(other_server._near(Path(data))) == []
     assert seen == [Path("/pgsql"), Path("/srv/pgsql"), Path("/srv")]
+
+
+@pytest.mark.parametrize("kind", ["nfs4", "autofs", "fuse.sshfs"])
+@pytest.mark.parametrize("at", ["other", "other/data", ""])
+def test_what_another_host_serves_is_not_looked_at(
+    host: Host, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: str, at: str
+) -> None:
+    """If that host no longer answers, whoever looks waits for it, and cannot even be killed."""
+    (host.other / LAST_START).write_text(f'/usr/bin/postgres "-D" "{host.other}"\n')
+    root = host.own.parents[1]
+    (tmp_path / "mounts").write_text(
+        f"22 1 0:21 / {root} rw - ext4 x rw\n23 22 0:22 / {root / at} rw - {kind} x rw\n"
+        f"24 23 0:23 / {host.own.parent} rw - ext4 y rw\n"
+    )
+    monkeypatch.setattr(filesystem, "MOUNTS", tmp_path / "mounts")
+    looked = list[Path]()
+    look = Path.stat
+
+    def stat(path: Path, *, follow_symlinks: bool = True) -> os.stat_result:
+        looked.append(path)
+        return look(path, follow_symlinks=follow_symlinks)
+
+    monkeypatch.setattr(Path, "stat", stat)
+    assert [path for path in other_server._stopped(host.own) if path == host.other] == []
+    assert not [path for path in looked if path.is_relative_to(root / "other/data")]
+
+
+def test_data_on_another_host_is_beside_what_is_there(
+    host: Host, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (host.other / LAST_START).write_text(f'/usr/bin/postgres "-D" "{host.other}"\n')
+    (tmp_path / "mounts").write_text(f"22 1 0:21 / {host.own.parents[1]} rw - nfs4 x rw\n")
+    monkeypatch.setattr(filesystem, "MOUNTS", tmp_path / "mounts")
+    assert host.others() == (str(host.other), str(host.other))
 
 
 def test_copy_in_which_no_server_was_started_takes_none(host: Host) -> None:
