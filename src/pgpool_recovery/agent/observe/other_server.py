@@ -82,16 +82,11 @@ def _near(data: Path) -> Iterator[Path]:
     original = directory_of_last_start(data)
     if original is not None:
         yield original
-    yield from _in(data.parent)
-    for beside in _in(data.parent.parent):
-        yield beside / data.name
-
-
-def _in(directory: Path) -> Iterator[Path]:
-    """Yield what is in a directory, but not in the root: other hosts may be mounted there."""
-    if directory != directory.parent:
-        with suppress(OSError):
-            yield from islice(directory.iterdir(), MOST_BESIDE)
+    with suppress(OSError):
+        yield from islice(data.parent.iterdir(), MOST_BESIDE)
+    with suppress(OSError):
+        for beside in islice(data.parent.parent.iterdir(), MOST_BESIDE):
+            yield beside / data.name
 
 
 def _running(data: Path) -> Iterator[Path]:

@@ -112,20 +112,6 @@ def test_server_that_is_stopped(host: Host, beside: str) -> None:
     assert host.others() == ((str(there),) * 2 if is_near else (None, None))
 
 
-def test_nothing_in_the_root_directory_is_near(monkeypatch: pytest.MonkeyPatch) -> None:
-    """There may be a file system of a host that does not answer."""
-    seen = list[Path]()
-
-    def list_it(directory: Path) -> Iterator[Path]:
-        seen.append(directory)
-        return iter(())
-
-    monkeypatch.setattr(Path, "iterdir", list_it)
-    for data in ("/data", "/pgsql/data", "/srv/pgsql/data"):
-        assert list(other_server._near(Path(data))) == []
-    assert seen == [Path("/pgsql"), Path("/srv/pgsql"), Path("/srv")]
-
-
 @pytest.mark.parametrize("kind", ["nfs4", "autofs", "fuse.sshfs"])
 @pytest.mark.parametrize("at", ["other", "other/data", ""])
 def test_what_another_host_serves_is_not_looked_at(
