@@ -23,6 +23,8 @@ KEPT_LINES = 20
 KEPT_BYTES = 1_000_000
 MAX_LINE_BYTES = 65_536
 """A longer line is split."""
+READ_BYTES = 65_536
+"""Of a program that writes as fast as it is read, all would be taken at once otherwise."""
 TICK_S = 0.1
 TERMINATION_S = 1.0
 DEFAULT_TIMEOUT_S = 60.0
@@ -140,6 +142,7 @@ def _start(
     try:
         return subprocess.Popen(
             argv,
+            bufsize=0,  # Nothing is kept where `select` does not see it.
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -183,7 +186,7 @@ def _collect(
             else:
                 with suppress(subprocess.TimeoutExpired):
                     process.wait(tick_s)  # It polls at intervals that grow from half a millisecond.
-            data = output.read()  # None means nothing yet, empty means end of file.
+            data = output.read(READ_BYTES)  # None means nothing yet, empty means end of file.
             lines.add(data or b"")
             if activity is not None and (data or activity.is_seen()):
                 stop.got_on()

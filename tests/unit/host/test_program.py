@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from pgpool_recovery.domain.error import Cancelled, Undone
+from pgpool_recovery.host import program
 from pgpool_recovery.host.program import MARK, clean_environment, run, run_together
 from pgpool_recovery.host.stop import Stop
 from tests.harness.until import until
@@ -119,6 +120,22 @@ def test_output_of_a_program_that_is_left_running_is_dropped(tmp_path: Path) -> 
     finally:
         tracemalloc.stop()
     until(lambda: threading.active_count() <= threads, within_s=20, what="its reader to end")
+
+
+def test_output_that_never_pauses_is_taken_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However much there is, it takes no more memory, and a request to stop is heard."""
+    sizes, add = list[int](), program._Lines.add
+
+    def seen(lines: program._Lines, data: bytes) -> None:
+        sizes.append(len(data))
+        add(lines, data)
+
+    monkeypatch.setattr(program._Lines, "add", seen)
+    completed = run(["dd", "if=/dev/zero", "bs=50M", "count=4", "status=none"], Stop())
+    assert completed.status == 0
+    assert sum(sizes) == 200 * 2**20
+    assert max(sizes) <= program.READ_BYTES
+    assert len(completed.output) <= program.KEPT_BYTES + program.KEPT_LINES
 
 
 def test_program_that_ends_before_that_has_its_own_result() -> None:
