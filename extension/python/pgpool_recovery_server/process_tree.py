@@ -10,11 +10,14 @@ from typing import Any, Dict, List, Optional, Set
 ZOMBIE = "Z"
 
 
-def find_processes(mark: bytes, session: Optional[int]) -> Set[int]:
-    """Return the ids of the living processes that belong to a script.
+def find_processes(mark: bytes, session: Optional[int]) -> List[int]:
+    """Return the ids of the living processes that belong to a script, parents before children.
 
     They are those in the `session` (a process id, or None), those whose environment contains `mark`
     (bytes, ``NAME=value``), and all their descendants. Reads /proc (see proc(5)).
+
+    The order is for who sends them a signal: a shell that waits for a program would end with it,
+    and without its trap, if the program got the signal first.
     """
     parents = {}
     found = set()
@@ -25,7 +28,7 @@ def find_processes(mark: bytes, session: Optional[int]) -> Set[int]:
         parents[pid] = status["parent"]
         if status["session"] == session or mark in _environment_of(pid):
             found.add(pid)
-    return _with_descendants(found, parents)
+    return _parents_first(_with_descendants(found, parents), parents)
 
 
 def _process_ids() -> List[int]:
@@ -57,3 +60,14 @@ def _with_descendants(found: Set[int], parents: Dict[int, int]) -> Set[int]:
         if not children:
             return found
         found = found | children
+
+
+def _parents_first(found: Set[int], parents: Dict[int, int]) -> List[int]:
+    ordered: List[int] = []
+    left = found
+    while left:
+        # There is no circle, except if an id was used again while the processes were listed.
+        next_ones = {pid for pid in left if parents[pid] not in left} or left
+        ordered += sorted(next_ones)
+        left = left - next_ones
+    return ordered
