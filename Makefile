@@ -74,10 +74,7 @@ packages: wheel
 	@touch $@
 
 test-all: MATRIX := -m ""
-# The tests that need no server run in one process, so those with the lowest versions run beside them.
-# What each of the two commands prints is shown when it ends.
-test test-all:
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line quick lowest site
+test test-all: quick lowest site
 	@ci/build-systems || echo "Continuing: tests that need a missing system are skipped."
 	$(SUDO) $(PYTHON) -m ci.once_more tests --ignore=tests/unit --ignore=tests/property \
 		-n 3 --dist loadfile $(MATRIX)
