@@ -5,7 +5,14 @@ from hypothesis import strategies as st
 
 from pgpool_recovery.facts.policy import Method, Policy, Unattended
 from pgpool_recovery.facts.rejection import Rejection
-from pgpool_recovery.facts.step.moving import Clone, DiscardWaiting, PutOldBack, RemoveOld, SwapIn
+from pgpool_recovery.facts.step.moving import (
+    Clone,
+    DiscardWaiting,
+    PutInPlace,
+    PutOldBack,
+    RemoveOld,
+    SwapIn,
+)
 from pgpool_recovery.facts.step.standby import Repoint, RepointRunning
 from pgpool_recovery.facts.step.step import Step
 from pgpool_recovery.facts.step.transfer import (
@@ -44,6 +51,7 @@ harms = st.builds(
 DOES: dict[type[Step], str] = {
     RepointRunning: "settings",
     Repoint: "WAL",
+    PutInPlace: "WAL",
     Rewind: "blocks",
     Incremental: "blocks",
     Delta: "blocks",

@@ -8,7 +8,7 @@ from enum import IntEnum, StrEnum
 
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.facts.policy import Method, Unattended
-from pgpool_recovery.facts.step.moving import DiscardWaiting, PutOldBack, RemoveOld
+from pgpool_recovery.facts.step.moving import DiscardWaiting, PutInPlace, PutOldBack, RemoveOld
 from pgpool_recovery.facts.step.standby import Repoint, RepointRunning
 from pgpool_recovery.facts.step.step import Step
 from pgpool_recovery.facts.step.transfer import (
@@ -47,6 +47,7 @@ REACHES = {
 BY_STEP: dict[type[Step], Reach] = {
     RepointRunning: Reach.SETTINGS,
     Repoint: Reach.WAL,
+    PutInPlace: Reach.WAL,
     Rewind: Reach.BLOCKS,
     Incremental: Reach.BLOCKS,
     Delta: Reach.BLOCKS,

@@ -22,7 +22,9 @@ from pgpool_recovery.plan.agreement import (
 from pgpool_recovery.plan.harm import ANYTHING, Harm, Loss, Old, Reach, harm_of, up_to
 from pgpool_recovery.plan.ladder import make_plan
 from pgpool_recovery.plan.plan import PassedOver, Plan
+from tests.unit.plan.case import read_case
 from tests.unit.plan.situation import TARGET, facts, primary, wal
+from tests.unit.plan.test_cases import CASES
 
 WAL_IS_GONE = facts(primary=primary(wal=wal(oldest_segment=60)))
 COPY = Policy(methods=(Method.CATCH_UP, Method.BASEBACKUP))
@@ -53,6 +55,15 @@ def test_plan_has_changed() -> None:
     assert refusal.data["method"] == "basebackup"
     assert refusal.data["harm"] == "copy stays"
     assert refusal.data["sentences"][0].startswith("plan: basebackup")
+
+
+@pytest.mark.parametrize("name", ["finished_rewind", "finished_incremental"])
+def test_what_an_earlier_run_finished_is_not_nothing(name: str) -> None:
+    """To put it into place, and to start a server on it, is a catch-up like any other."""
+    case = read_case(CASES / "interrupted" / f"{name}.toml")
+    made = make_plan(case.target, case.facts, case.policy)
+    assert isinstance(made, Plan)
+    assert harm_of(made) == Harm(Reach.WAL, Old.KEPT)
 
 
 def test_what_goes_on_record_stays_with_the_failure() -> None:
