@@ -23,7 +23,7 @@ def load_the_rest_later(after_s: float = AFTER_S) -> None:
 def _end(timer: Timer) -> None:
     """Wait for the module that is being imported; see `import_ahead`."""
     timer.cancel()
-    timer.join()  # no limit: at most one module is left
+    timer.join()  # no limit: one module is left, and what packages have
 
 
 def _load_the_rest() -> None:

@@ -76,9 +76,8 @@ class Ahead:
         """
         try:
             self._spool.mkdir()
-            self._held = lock.lock(
-                self._spool
-            )  # At once, or `put_right` of another recovery removes it.
+            # At once, or `put_right` of another recovery removes it.
+            self._held = lock.lock(self._spool)
             self._spool.chmod(directory_mode(self._data))
             self._control_before = self._control_written()
             self._part(self._ahead.first).mkdir()  # The server waits for this one from the start.

@@ -39,11 +39,16 @@ class ArchiveSource:
         if contents is None:
             said = self._calls.said
             raise Undone(f"{self._archive.origin} did not bring {name}", detail=said)
-        head = read_head(contents)
-        begins = segment_of_file(name, size) * size
-        if len(contents) != size or head is None or head.address != begins:
+        if not is_segment(name, contents, len(contents), size):
             raise Undone(f"what {self._archive.origin} brought is not {name}")
         return contents
+
+
+def is_segment(name: str, begin: bytes, size_bytes: int, segment_bytes: int) -> bool:
+    """Return whether a file of this size that begins so is the WAL file of that name."""
+    head = read_head(begin)
+    address = segment_of_file(name, segment_bytes) * segment_bytes
+    return head is not None and size_bytes == segment_bytes and head.address == address
 
 
 def _whole(place: Path) -> bytes | None:

@@ -11,11 +11,15 @@ from collections.abc import Iterator, Mapping
 from itertools import takewhile
 from pathlib import Path
 
-from pgpool_recovery.agent.observe.archived_wal import has_room, look_at, place_for, scratch
+from pgpool_recovery.agent.observe.archived_wal import (
+    has_room,
+    is_segment,
+    look_at,
+    place_for,
+    scratch,
+)
 from pgpool_recovery.agent.observe.restore_command import RestoreCommand
 from pgpool_recovery.domain.error import RecoveryError
-from pgpool_recovery.domain.wal import segment_of_file
-from pgpool_recovery.domain.wal_page import read_head
 from pgpool_recovery.facts.archived_wal import FetchedWal, WalTrial, WantedWal
 from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.talk.request.host import TryArchive
@@ -133,7 +137,7 @@ class Together:
         data = Path(request.data_directory)
         calls = RestoreCommand(request.command, data, self._stop, timeout_s=request.timeout_s)
         found = _fetched(request, wanted, calls, _limit_s(request, self._ends))
-        is_right = found is not None and is_whole(found, request.segment_bytes)
+        is_right = found is not None and _is_right(found, request.segment_bytes)
         with self._changing:
             self._longest_s = max(self._longest_s, calls.longest_s)
             self._is_silent = self._is_silent or calls.is_silent
@@ -141,8 +145,6 @@ class Together:
             self._came[place] = found if is_right else None
 
 
-def is_whole(file: FetchedWal, segment_bytes: int) -> bool:
-    """Return whether what came is a WAL file, and the one that was requested."""
-    head = None if file.head is None else read_head(bytes.fromhex(file.head))
-    begins = segment_of_file(file.name, segment_bytes) * segment_bytes
-    return head is not None and file.size_bytes == segment_bytes and head.address == begins
+def _is_right(file: FetchedWal, segment_bytes: int) -> bool:
+    begin = bytes.fromhex(file.head or "")
+    return is_segment(file.name, begin, file.size_bytes, segment_bytes)
